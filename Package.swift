@@ -1,0 +1,139 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Native libraries that no system package offers live in `.deps`, filled by `make deps`.
+let deps = Context.environment["DEPS_PREFIX"] ?? Context.packageDirectory + "/.deps"
+let rpath: LinkerSetting = .unsafeFlags(["-Xlinker", "-rpath", "-Xlinker", "\(deps)/lib"])
+
+/// Loops over pixels, weights and rows: optimised in debug builds too, or tests take minutes.
+let fast: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
+func library(_ name: String, _ header: String, apt: String, brew: String) -> Target {
+  .systemLibrary(
+    name: name, path: "Sources/C/\(name)", pkgConfig: "\(deps)/lib/pkgconfig/\(header).pc",
+    providers: [.apt([apt]), .brew([brew])])
+}
+
+func tests(_ room: String, _ others: Target.Dependency..., resources: [Resource]? = nil) -> Target {
+  .testTarget(
+    name: "\(room)Tests", dependencies: [.init(stringLiteral: room), "TestSupport"] + others,
+    resources: resources, swiftSettings: fast)
+}
+
+let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
+let numerics: Target.Dependency = .product(name: "Numerics", package: "swift-numerics")
+
+let package = Package(
+  name: "equant",
+  platforms: [.macOS(.v26)],
+  products: [
+    .executable(name: "equant", targets: ["equant"]),
+    .library(name: "Fairness", targets: ["Fairness"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-numerics", from: "1.1.1"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+  ],
+  targets: [
+    // 0: C libraries, no Swift
+    library("COneDNN", "onednn", apt: "libgomp1", brew: "onednn"),
+    library("CTurboJPEG", "turbojpeg", apt: "libturbojpeg0-dev", brew: "jpeg-turbo"),
+    library("CCairo", "cairo", apt: "libcairo2-dev", brew: "cairo"),
+
+    // 1: plain values
+    .target(name: "Fairness", swiftSettings: fast),
+    .target(name: "Files"),
+    .target(name: "Tensors", swiftSettings: fast),
+
+    // 2: one thing each
+    .target(name: "OneDNN", dependencies: ["COneDNN", "Tensors"], linkerSettings: [rpath]),
+    .target(
+      name: "Images", dependencies: ["CTurboJPEG", "CCairo", "Files", "Tensors"],
+      swiftSettings: fast),
+    .target(name: "Graphs", dependencies: ["Files", "Tensors", protobuf], swiftSettings: fast),
+    .target(name: "Predictions", dependencies: ["Fairness", "Files"], swiftSettings: fast),
+
+    // 3: faces, and graphs that run
+    .target(
+      name: "Faces", dependencies: ["Files", "Images", "Tensors"],
+      resources: [.embedInCode("Resources/annotation-model.json")], swiftSettings: fast),
+    .target(
+      name: "Execution", dependencies: ["OneDNN", "Graphs", "Tensors", numerics],
+      swiftSettings: fast),
+
+    // 4 to 8: what is done with them
+    .target(
+      name: "Training",
+      dependencies: ["Execution", "Faces", "Fairness", "Files", "Graphs", "Tensors"],
+      swiftSettings: fast),
+    .target(
+      name: "Compression",
+      dependencies: ["Training", "Execution", "Faces", "Fairness", "Files", "Graphs", "Tensors"],
+      swiftSettings: fast),
+    .target(
+      name: "Study",
+      dependencies: [
+        "Compression", "Training", "Execution", "Faces", "Fairness", "Files", "Graphs", "OneDNN",
+        "Predictions", "Tensors",
+      ]),
+    .target(name: "Reports", dependencies: ["Study", "Fairness", "Files"]),
+    .executableTarget(
+      name: "equant",
+      dependencies: [
+        "Reports", "Study", "Compression", "Training", "Execution", "Faces", "Fairness", "Files",
+        "Graphs", "Images", "OneDNN", "Predictions", "Tensors",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+
+    // Tests
+    .target(name: "TestSupport", path: "Tests/TestSupport"),
+    tests("Fairness", resources: [.copy("Golden")]),
+    tests("Files"),
+    tests("Tensors"),
+    tests("OneDNN", "Tensors"),
+    tests("Images", "Files", resources: [.copy("Golden")]),
+    tests("Graphs", "Files", "Tensors", resources: [.copy("Golden")]),
+    tests("Predictions", "Fairness", "Files"),
+    tests("Faces", "Files", "Images", "Tensors", resources: [.copy("Golden")]),
+    tests("Execution", "Graphs", "OneDNN", "Tensors", resources: [.copy("Golden")]),
+    tests("Training", "Execution", "Faces", "Files", "Graphs", "Images", "Tensors"),
+    tests(
+      "Compression", "Training", "Execution", "Faces", "Files", "Graphs", "Images", "Tensors",
+      resources: [.copy("Golden")]),
+    tests("Study", "Fairness", "Files"),
+    tests("Reports", "Study", "Fairness", "Files"),
+    .testTarget(name: "CommandTests", dependencies: ["equant", "Files", "TestSupport"]),
+  ]
+)
+
+// `EQUANT_ROOMS=Fairness,Tensors swift test` builds and tests only these rooms and what is below them.
+if let rooms = Context.environment["EQUANT_ROOMS"]?.split(separator: ",").map(String.init) {
+  var wanted = Set(rooms + rooms.map { "\($0)Tests" })
+  while true {
+    let below = package.targets.filter { wanted.contains($0.name) }.flatMap { target in
+      target.dependencies.compactMap { dependency in
+        switch dependency {
+        case .byNameItem(let name, _), .targetItem(let name, _): name
+        default: nil as String?
+        }
+      }
+    }
+    if wanted.isSuperset(of: below) { break }
+    wanted.formUnion(below)
+  }
+  package.targets.removeAll { !wanted.contains($0.name) }
+  package.products.removeAll()
+}
+
+for target in package.targets where [.regular, .executable, .test].contains(target.type) {
+  var settings = target.swiftSettings ?? []
+  settings += [
+    "ExistentialAny", "InternalImportsByDefault", "MemberImportVisibility",
+    "NonisolatedNonsendingByDefault",
+  ].map { .enableUpcomingFeature($0) }
+  if Context.environment["CI"] != nil { settings.append(.treatAllWarnings(as: .error)) }
+  target.swiftSettings = settings
+}

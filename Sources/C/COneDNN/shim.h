@@ -1,0 +1,18 @@
+#ifndef EQUANT_ONEDNN_SHIM_H
+#define EQUANT_ONEDNN_SHIM_H
+
+#include <stdint.h>
+#include <oneapi/dnnl/dnnl.h>
+
+/* Macros Swift cannot import. */
+static inline void *equant_memory_none(void) { return DNNL_MEMORY_NONE; }
+static inline int64_t equant_runtime_dim(void) { return DNNL_RUNTIME_DIM_VAL; }
+
+/* The OpenMP runtime that oneDNN itself runs on, so that our own loops share its threads. */
+void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, unsigned flags);
+int omp_get_thread_num(void);
+int omp_get_num_threads(void);
+int omp_get_max_threads(void);
+void omp_set_num_threads(int);
+
+#endif

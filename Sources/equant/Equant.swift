@@ -1,0 +1,11 @@
+import ArgumentParser
+
+/// The `equant` command.
+@main
+struct Equant: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "equant",
+    abstract: "Who pays for the compression? Train, compress, audit and repair image classifiers.",
+    version: "0.1.0",
+    groupedSubcommands: [])
+}
