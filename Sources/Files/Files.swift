@@ -20,8 +20,8 @@ public enum Files {
     }
     var failure: Int32 = 0
     let bytes = [UInt8](unsafeUninitializedCapacity: Int(status.st_size)) { buffer, count in
-      while count < buffer.count {
-        let got = Foundation.read(descriptor, buffer.baseAddress! + count, buffer.count - count)
+      while let start = buffer.baseAddress, count < buffer.count {
+        let got = Foundation.read(descriptor, start + count, buffer.count - count)
         if got < 0 && errno == EINTR { continue }
         if got < 0 { failure = errno }
         if got <= 0 { break }
@@ -59,8 +59,8 @@ public enum Files {
     var failure: Int32 = 0
     bytes.withUnsafeBytes { buffer in
       var done = 0
-      while done < buffer.count {
-        let wrote = Foundation.write(descriptor, buffer.baseAddress! + done, buffer.count - done)
+      while let start = buffer.baseAddress, done < buffer.count {
+        let wrote = Foundation.write(descriptor, start + done, buffer.count - done)
         if wrote < 0 && errno == EINTR { continue }
         if wrote <= 0 {
           failure = errno

@@ -9,7 +9,7 @@ public struct Graph: Hashable, Sendable {
   public var name: String
   /// What must be given to run the graph; constants are not inputs.
   public var inputs: [Value]
-  /// What running the graph gives. Any tensor of the graph may be named here.
+  /// What running the graph gives; any tensor of the graph may be named here.
   public var outputs: [Value]
   /// The operations, each after everything it reads.
   public var nodes: [Node]
