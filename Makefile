@@ -1,0 +1,43 @@
+# Equant. `make demo` and `make test` need only a Swift toolchain, apt and pip.
+SWIFT ?= swift
+CONFIGURATION ?= debug
+OUT ?= results/demo
+PEERS ?= $(HOME)/.cache/equant/peers
+
+.PHONY: demo test build deps lint bench docs clean
+
+## install what is missing, build, draw faces, train, quantize, audit, print the tables
+demo: deps
+	$(SWIFT) build -c release --product equant
+	$$($(SWIFT) build -c release --show-bin-path)/equant study --preset demo --out $(OUT)
+
+## install what is missing, build and run every test (CONFIGURATION=release for optimised ones)
+test: deps
+	$(SWIFT) build -c $(CONFIGURATION) --build-tests --explicit-target-dependency-import-check error $(TESTING)
+	$(SWIFT) test -c $(CONFIGURATION) --disable-xctest --skip-build $(TESTING)
+ifeq ($(CONFIGURATION),release)
+TESTING = -Xswiftc -enable-testing
+endif
+
+## the command, optimised: .build/release/equant
+build: deps
+	$(SWIFT) build -c release --product equant
+
+## native libraries into .deps; safe to repeat
+deps:
+	@Scripts/deps
+
+## formatting, one style for all
+lint:
+	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
+
+## Equant and its peers on the same work in one run (installs the peers into $(PEERS))
+bench: build
+	Benchmarks/run $(PEERS)
+
+## documentation of the Fairness library; a broken link is an error
+docs: deps
+	Scripts/docs
+
+clean:
+	rm -rf .build results
