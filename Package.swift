@@ -44,7 +44,7 @@ let package = Package(
 
     // 1: plain values
     .target(name: "Fairness", swiftSettings: fast),
-    .target(name: "Files"),
+    .target(name: "Files", swiftSettings: fast),
     .target(name: "Tensors", swiftSettings: fast),
 
     // 2: one thing each

@@ -56,7 +56,8 @@ public struct SHA256 {
   }
 
   private mutating func compress(_ block: Span<UInt8>, at offset: Int) {
-    var schedule = [UInt32](repeating: 0, count: 64)
+    var schedule = InlineArray<64, UInt32>(repeating: 0)
+    let constants = Self.constants.span
     for i in 0..<16 {
       let at = offset + i * 4
       schedule[i] =
@@ -74,7 +75,7 @@ public struct SHA256 {
     var (e, f, g, h) = (state[4], state[5], state[6], state[7])
     for i in 0..<64 {
       let big1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)
-      let t1 = h &+ big1 &+ ((e & f) ^ (~e & g)) &+ Self.constants[i] &+ schedule[i]
+      let t1 = h &+ big1 &+ ((e & f) ^ (~e & g)) &+ constants[i] &+ schedule[i]
       let big0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)
       let t2 = big0 &+ ((a & b) ^ (a & c) ^ (b & c))
       (h, g, f, e, d, c, b, a) = (g, f, e, d &+ t1, c, b, a, t1 &+ t2)
