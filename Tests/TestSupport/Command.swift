@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 
 /// What a run of the built `equant` gave.
 public struct CommandResult: Sendable {
