@@ -1,0 +1,27 @@
+import ArgumentParser
+import Foundation
+
+/// How results are written: shared by every command that prints some.
+struct OutputOptions: ParsableArguments {
+  enum Format: String, ExpressibleByArgument, CaseIterable {
+    case text
+    case json
+  }
+
+  @Option(help: "How results are written to standard output.")
+  var format = Format.text
+
+  @Flag(help: "Show no progress on standard error.")
+  var quiet = false
+
+  /// Writes `value` as JSON, or `text` for people.
+  func write(_ value: some Encodable, text: () -> String) throws {
+    switch format {
+    case .text: print(text())
+    case .json:
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+      print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    }
+  }
+}
