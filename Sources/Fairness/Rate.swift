@@ -1,0 +1,114 @@
+/// One number about one group, or the reason why there is none.
+///
+/// A rate over nothing is not 0: it is undefined, says why, and keeps its counts.
+public struct Rate: Hashable, Sendable {
+  /// The rate; nil when it is undefined.
+  public var value: Double?
+  /// Where the true rate lies; nil when it is undefined or no interval is offered.
+  public var interval: Interval?
+  /// Why there is no value; nil when there is one.
+  public var reason: String?
+  /// What is above the fraction bar.
+  public var numerator: Double
+  /// What is below the fraction bar.
+  public var denominator: Double
+
+  /// A rate with a value.
+  public init(
+    _ value: Double, interval: Interval?, numerator: Double, denominator: Double
+  ) {
+    self.value = value
+    self.interval = interval
+    self.numerator = numerator
+    self.denominator = denominator
+  }
+
+  /// A rate that cannot be computed.
+  public init(undefined reason: String, numerator: Double = 0, denominator: Double = 0) {
+    self.reason = reason
+    self.numerator = numerator
+    self.denominator = denominator
+  }
+
+  /// The value with its interval, for forming differences.
+  public var estimate: Estimate? {
+    guard let value, let interval else { return nil }
+    return Estimate(value, interval)
+  }
+}
+
+extension Rate: Codable {
+  private enum Keys: String, CodingKey {
+    case value, low, high, reason, numerator, denominator
+  }
+
+  /// Reads what ``encode(to:)`` writes.
+  public init(from decoder: any Decoder) throws {
+    let keyed = try decoder.container(keyedBy: Keys.self)
+    value = try keyed.decodeIfPresent(Double.self, forKey: .value)
+    reason = try keyed.decodeIfPresent(String.self, forKey: .reason)
+    numerator = try keyed.decode(Double.self, forKey: .numerator)
+    denominator = try keyed.decode(Double.self, forKey: .denominator)
+    if let low = try keyed.decodeIfPresent(Double.self, forKey: .low),
+      let high = try keyed.decodeIfPresent(Double.self, forKey: .high)
+    {
+      interval = Interval(low, high)
+    }
+  }
+
+  /// Writes `value`, `low`, `high`, `numerator`, `denominator`, or a null value and the `reason`.
+  public func encode(to encoder: any Encoder) throws {
+    var keyed = encoder.container(keyedBy: Keys.self)
+    try keyed.encode(value, forKey: .value)
+    try keyed.encodeIfPresent(interval?.low, forKey: .low)
+    try keyed.encodeIfPresent(interval?.high, forKey: .high)
+    try keyed.encodeIfPresent(reason, forKey: .reason)
+    try keyed.encode(numerator, forKey: .numerator)
+    try keyed.encode(denominator, forKey: .denominator)
+  }
+}
+
+extension Counts {
+  /// One of the ``Measure/ofDecisions``, with Wilson's interval.
+  ///
+  /// With weights the number of trials is Kish's effective one, `(Σw)² / Σw²`. F1 is
+  /// `2q / (1 + q)` of the share `q = TP / (TP + FP + FN)`, and its interval that of `q`, carried
+  /// over. Balanced accuracy joins the intervals of TPR and TNR by MOVER.
+  ///
+  /// Source: L. Kish, *Survey Sampling*, Wiley 1965, section 11.7.
+  public func rate(_ measure: Measure, confidence: Double = 0.95) -> Rate {
+    if measure == .balancedAccuracy {
+      let (tpr, tnr) = (
+        rate(.truePositiveRate, confidence: confidence),
+        rate(.trueNegativeRate, confidence: confidence)
+      )
+      guard let a = tpr.estimate, let b = tnr.estimate else {
+        return Rate(undefined: measure.emptyReason)
+      }
+      let mean = Estimate.mean(a, b)
+      return Rate(
+        mean.value, interval: mean.interval, numerator: a.value + b.value, denominator: 2)
+    }
+    guard let fraction = measure.cells else {
+      return Rate(undefined: "needs scores, not counts of decisions")
+    }
+    let numerator = (fraction.numerator * cells).sum()
+    let denominator = (fraction.denominator * cells).sum()
+    guard denominator > 0 else {
+      return Rate(undefined: measure.emptyReason, numerator: numerator)
+    }
+    let inside = SIMD4(repeating: 0.0).replacing(with: 1, where: fraction.denominator .> 0)
+    let weight = (inside * cells).sum()
+    let effective = weight * weight / (inside * squares).sum()
+    let successes =
+      measure == .f1 ? effective * truePositives / weight : effective * numerator / denominator
+    var interval = Interval.wilson(successes, of: effective, confidence: confidence)
+    if measure == .f1 {
+      interval = Interval(
+        2 * interval.low / (1 + interval.low), 2 * interval.high / (1 + interval.high))
+    }
+    return Rate(
+      numerator / denominator, interval: interval, numerator: numerator,
+      denominator: denominator)
+  }
+}
