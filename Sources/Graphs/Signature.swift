@@ -1,0 +1,83 @@
+/// What a node of an operator must look like before its shapes are asked about.
+struct Signature {
+  /// How many inputs it may have; those after the first `required` may be left out by an empty name.
+  var inputs: ClosedRange<Int>
+  /// The attributes it may have, and which kind each is.
+  var attributes: [String: Attribute.Kind]
+
+  /// What ONNX's operator sets 11 to 23 say of `operation`; every known operator has one output.
+  init(_ operation: Operation) {
+    let window: [String: Attribute.Kind] = [
+      "auto_pad": .string, "dilations": .ints, "kernel_shape": .ints, "pads": .ints,
+      "strides": .ints,
+    ]
+    switch operation {
+    case .convolution: self.init(2...3, window.merging(["group": .int]) { $1 })
+    case .batchNormalization:
+      self.init(5...5, ["epsilon": .float, "momentum": .float, "training_mode": .int])
+    case .relu, .globalAveragePool, .identity: self.init(1...1)
+    case .add: self.init(2...2)
+    case .maxPool:
+      self.init(1...1, window.merging(["ceil_mode": .int, "storage_order": .int]) { $1 })
+    case .averagePool:
+      self.init(1...1, window.merging(["ceil_mode": .int, "count_include_pad": .int]) { $1 })
+    case .flatten, .softmax: self.init(1...1, ["axis": .int])
+    case .gemm:
+      self.init(2...3, ["alpha": .float, "beta": .float, "transA": .int, "transB": .int])
+    case .quantizeLinear:
+      self.init(
+        2...3,
+        [
+          "axis": .int, "block_size": .int, "output_dtype": .int, "precision": .int,
+          "saturate": .int,
+        ])
+    case .dequantizeLinear:
+      self.init(2...3, ["axis": .int, "block_size": .int, "output_dtype": .int])
+    }
+  }
+
+  private init(_ inputs: ClosedRange<Int>, _ attributes: [String: Attribute.Kind] = [:]) {
+    self.inputs = inputs
+    self.attributes = attributes
+  }
+
+  /// Checks the number of inputs and outputs, and the kinds of the attributes.
+  func check(_ node: Node) throws(GraphError) {
+    guard inputs.contains(node.inputs.count) else {
+      let expected = inputs.count == 1 ? "\(inputs.lowerBound)" : "\(inputs)"
+      throw GraphError(node, "has \(node.inputs.count) inputs, expected \(expected)")
+    }
+    if let missing = node.inputs.prefix(inputs.lowerBound).firstIndex(of: "") {
+      throw GraphError(node, "input \(missing) is left out, but it is needed")
+    }
+    guard node.outputs.count == 1, node.outputs[0] != "" else {
+      throw GraphError(node, "has \(node.outputs.count) outputs, expected 1")
+    }
+    for (key, attribute) in node.attributes.sorted(by: { $0.key < $1.key }) {
+      guard let kind = attributes[key] else {
+        throw GraphError(node, "has the attribute '\(key)', which is not supported")
+      }
+      guard attribute.kind == kind else {
+        throw GraphError(node, "'\(key)' is of kind \(attribute.kind), expected \(kind)")
+      }
+    }
+  }
+}
+
+extension Attribute {
+  /// Which case an attribute is.
+  enum Kind { case int, float, string, tensor, ints, floats, strings }
+
+  /// Which case this is.
+  var kind: Kind {
+    switch self {
+    case .int: .int
+    case .float: .float
+    case .string: .string
+    case .tensor: .tensor
+    case .ints: .ints
+    case .floats: .floats
+    case .strings: .strings
+    }
+  }
+}
