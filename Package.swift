@@ -66,7 +66,9 @@ let package = Package(
     // 4 to 8: what is done with them
     .target(
       name: "Training",
-      dependencies: ["Execution", "Faces", "Fairness", "Files", "Graphs", "Tensors"],
+      dependencies: [
+        "Execution", "Faces", "Fairness", "Files", "Graphs", "OneDNN", "Predictions", "Tensors",
+      ],
       swiftSettings: fast),
     .target(
       name: "Compression",
@@ -104,7 +106,8 @@ let package = Package(
     tests(
       "Execution", "GraphReference", "Graphs", "OneDNN", "Tensors", resources: [.copy("Golden")]),
     tests(
-      "Training", "GraphReference", "Execution", "Faces", "Files", "Graphs", "Images", "Tensors"),
+      "Training", "GraphReference", "Execution", "Faces", "Files", "Graphs", "Images", "Tensors",
+      resources: [.copy("Golden")]),
     tests(
       "Compression", "GraphReference", "Training", "Execution", "Faces", "Files", "Graphs",
       "Images", "Tensors", resources: [.copy("Golden")]),
