@@ -7,5 +7,5 @@ struct Equant: AsyncParsableCommand {
     commandName: "equant",
     abstract: "Who pays for the compression? Train, compress, audit and repair image classifiers.",
     version: "0.1.0",
-    groupedSubcommands: [])
+    subcommands: [Doctor.self])
 }
