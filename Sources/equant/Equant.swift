@@ -7,5 +7,26 @@ struct Equant: AsyncParsableCommand {
     commandName: "equant",
     abstract: "Who pays for the compression? Train, compress, audit and repair image classifiers.",
     version: "0.1.0",
-    subcommands: [Doctor.self])
+    subcommands: [
+      Doctor.self,
+      BenchLoading.self,
+    ],
+    groupedSubcommands: [
+      CommandGroup(
+        name: "Data",
+        subcommands: [
+        ]),
+      CommandGroup(
+        name: "Models",
+        subcommands: [
+        ]),
+      CommandGroup(
+        name: "Fairness",
+        subcommands: [
+        ]),
+      CommandGroup(
+        name: "Experiments",
+        subcommands: [
+        ]),
+    ])
 }

@@ -1,0 +1,81 @@
+"""Reading, decoding, resizing and normalising faces: Equant's loader and a PyTorch DataLoader.
+
+Draws a few thousand portraits, then lets both prepare the same images in turn: two threads here,
+two worker processes there (torchvision's transforms on Pillow images).
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+
+import torch
+import torchvision
+from PIL import Image
+from torchvision import transforms
+
+EQUANT = os.path.abspath(os.environ.get("EQUANT", ".build/release/equant"))
+COUNT, SIZE, TURNS = 2048, 64, 5
+
+
+class Faces(torch.utils.data.Dataset):
+    """The first COUNT images of a folder in CelebA's layout."""
+
+    def __init__(self, folder):
+        self.folder = os.path.join(folder, "img_align_celeba")
+        self.names = sorted(os.listdir(self.folder))[:COUNT]
+        self.prepare = transforms.Compose([
+            transforms.CenterCrop(178), transforms.Resize(SIZE), transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+            transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])])
+
+    def __len__(self):
+        return len(self.names)
+
+    def __getitem__(self, index):
+        with Image.open(os.path.join(self.folder, self.names[index])) as image:
+            return self.prepare(image.convert("RGB"))
+
+
+def equant(folder):
+    found = json.loads(subprocess.run(
+        [EQUANT, "bench-loading", "--data", folder, "--size", str(SIZE), "--count", str(COUNT)],
+        check=True, capture_output=True).stdout)
+    return found["images"] / found["seconds"]
+
+
+def peer(folder):
+    loader = torch.utils.data.DataLoader(
+        Faces(folder), batch_size=64, shuffle=True, num_workers=2, drop_last=True)
+    images, start = 0, None
+    for batch in loader:
+        # The workers' start-up is not counted: the clock begins with the first batch.
+        if start is None:
+            start = time.perf_counter()
+        else:
+            images += len(batch)
+    return images / (time.perf_counter() - start)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(
+            [EQUANT, "portraits", "--out", folder, "--train", str(COUNT), "--validation", "0",
+             "--test", "0", "--quiet"], check=True, stdout=subprocess.DEVNULL)
+        ours, theirs = [], []
+        for _ in range(TURNS):
+            ours.append(equant(folder))
+            theirs.append(peer(folder))
+    ratios = sorted(a / b for a, b in zip(ours, theirs))
+    print(f"torch {torch.__version__}, torchvision {torchvision.__version__}, Pillow; "
+          f"{COUNT} JPEGs of 178 x 218 to {SIZE} x {SIZE}, 2 workers each, {TURNS} turns")
+    print(f"{'':24}{'images/s':>10}")
+    print(f"{'Equant':24}{statistics.median(ours):10.0f}")
+    print(f"{'DataLoader + Pillow':24}{statistics.median(theirs):10.0f}")
+    print(f"ratio {statistics.median(ratios):.2f} (from {ratios[0]:.2f} to {ratios[-1]:.2f})")
+
+
+if __name__ == "__main__":
+    main()
