@@ -1,0 +1,254 @@
+import Graphs
+import Tensors
+
+/// Makes a graph into the steps of a ``Program``, as few as its meaning allows.
+///
+/// Meaning is ONNX's. A chain of single-consumer element-wise nodes behind a convolution, product
+/// or sum becomes that step's epilogue; nothing that the graph declares as an output is hidden in
+/// one. A convolution or product whose operands are both dequantized runs in whole numbers. A
+/// `QuantizeLinear`, `DequantizeLinear` pair within an epilogue keeps its rounding and clipping, so
+/// fusing changes results only where float32 arithmetic in another order lands on the other side
+/// of a rounding tie: by one quantization step.
+struct Lowering {
+  let graph: Graph
+  let types: [String: TensorType]
+  let constants: Constants
+  /// What activations are held in: float32 or bfloat16.
+  let activation: ElementType
+  let declared: Set<String>
+  let nodes: [Node]
+  /// The nodes that read each tensor, once for each time they read it.
+  let uses: [String: [Int]]
+  var program = Program()
+  /// The tensors computed so far.
+  var views: [String: View] = [:]
+  /// Nodes that an earlier step does already.
+  var absorbed: Set<Int> = []
+  /// Slots of real numbers made out of quantized ones.
+  private var dequantized: [View: Int] = [:]
+  private var constantSlots: [String: Int] = [:]
+
+  /// The steps of `graph` for an input of `shape`, batch first.
+  static func program(
+    of graph: Graph, inputShape shape: [Int], precision: Precision
+  ) throws -> Program {
+    guard graph.inputs.count == 1, let input = graph.inputs.first else {
+      throw ExecutionError(
+        "graph '\(graph.name)'", "has \(graph.inputs.count) inputs, expected 1")
+    }
+    guard input.elementType == .float32 else {
+      throw ExecutionError("input '\(input.name)'", "is \(input.elementType), expected float32")
+    }
+    let types = try graph.inferShapes(inputs: [input.name: shape])
+    var lowering = Lowering(graph, types: types, precision: precision)
+    let slot = lowering.program.addSlot(input.name, shape, .float32)
+    lowering.views[input.name] = View(slot: slot)
+    return try lowering.finished()
+  }
+
+  private init(_ graph: Graph, types: [String: TensorType], precision: Precision) {
+    self.graph = graph
+    self.types = types
+    constants = Constants(graph)
+    activation = precision == .bfloat16 ? .bfloat16 : .float32
+    declared = Set(graph.outputs.map(\.name))
+    nodes = graph.scheduled()
+    var uses: [String: [Int]] = [:]
+    for (i, node) in nodes.enumerated() {
+      for input in node.inputs where input != "" { uses[input, default: []].append(i) }
+    }
+    self.uses = uses
+  }
+
+  private consuming func finished() throws(ExecutionError) -> Program {
+    for (i, node) in nodes.enumerated()
+    where !absorbed.contains(i) && !constants.contains(node.outputs[0]) {
+      try lower(node)
+    }
+    for output in graph.outputs {
+      guard let view = views[output.name] else {
+        throw ExecutionError("output '\(output.name)'", "does not depend on the input")
+      }
+      program.outputs.append((output.name, view))
+    }
+    return program
+  }
+
+  private mutating func lower(_ node: Node) throws(ExecutionError) {
+    switch node.operation {
+    case .convolution: try lowerConvolution(node)
+    case .gemm: try lowerProduct(node)
+    case .add: try lowerSum(node)
+    case .batchNormalization:
+      let (scale, shift) = try normalization(node)
+      try append(node, .affine(scale: scale, shift: shift), [realView(node.inputs[0])])
+    case .maxPool:
+      // The largest whole number stands for the largest real, so pooling commutes with dequantizing.
+      let source = try view(node.inputs[0])
+      let slot = addSlot(node, program.slots[source.slot].elementType)
+      let work = Work.maxPool(try window(node))
+      add(Step(name: node.name, work: work, sources: [View(slot: source.slot)], destination: slot))
+      views[node.outputs[0]] = View(slot: slot, affine: source.affine)
+    case .averagePool:
+      let work = Work.averagePool(
+        try window(node), countsPadding: node.int("count_include_pad", default: 0) != 0)
+      try appendPlain(node, work)
+    case .globalAveragePool: try lowerGlobalAverage(node)
+    case .relu: try appendPlain(node, .relu)
+    case .softmax:
+      let rank = shape(node.outputs[0]).count
+      let axis = node.int("axis", default: -1)
+      try appendPlain(node, .softmax(axis: axis < 0 ? axis + rank : axis))
+    case .flatten:
+      let source = try view(node.inputs[0])
+      let slot = addSlot(node, program.slots[source.slot].elementType)
+      add(Step(name: node.name, work: .copy, sources: [View(slot: source.slot)], destination: slot))
+      views[node.outputs[0]] = View(slot: slot, affine: source.affine)
+    case .identity: views[node.outputs[0]] = try view(node.inputs[0])
+    case .quantizeLinear: try lowerQuantize(node)
+    case .dequantizeLinear:
+      let source = try view(node.inputs[0])
+      guard source.affine == nil else {
+        throw ExecutionError(node, "dequantizes what is dequantized already")
+      }
+      views[node.outputs[0]] = View(slot: source.slot, affine: try affine(node))
+    }
+  }
+
+  private mutating func lowerQuantize(_ node: Node) throws(ExecutionError) {
+    let source = try view(node.inputs[0])
+    let target = try affine(node)
+    if source.affine == target {
+      // Quantizing what these same whole numbers stand for gives them back.
+      views[node.outputs[0]] = View(slot: source.slot)
+      return
+    }
+    let slot = addSlot(node, target.elementType)
+    add(
+      Step(
+        name: node.name, work: .copy, sources: [source], quantization: target, destination: slot))
+    views[node.outputs[0]] = View(slot: slot)
+  }
+
+  private mutating func lowerGlobalAverage(_ node: Node) throws(ExecutionError) {
+    let source = try view(node.inputs[0])
+    guard source.affine != nil else { return try appendPlain(node, .globalAverage) }
+    // Whole numbers are summed exactly; the mean may be quantized again at once.
+    let chain = try epilogue(after: node.outputs[0], allowing: .quantization)
+    try append(node, .globalAverage, [source], chain, real: .float32)
+  }
+
+  private mutating func lowerSum(_ node: Node) throws(ExecutionError) {
+    var sources = [try operand(node.inputs[0]), try operand(node.inputs[1])]
+    let shapes = sources.map { program.slots[$0.slot].shape }
+    let result = shape(node.outputs[0])
+    if shapes[0] != result { sources.swapAt(0, 1) }
+    guard shapes.contains(result) else {
+      throw ExecutionError(
+        node, "stretches both its operands, \(shapes[0]) and \(shapes[1]); one must be whole")
+    }
+    try append(node, .add, sources)
+  }
+
+  /// An operand of a sum: an activation, or a constant put into a slot.
+  private mutating func operand(_ name: String) throws(ExecutionError) -> View {
+    if let slot = constantSlots[name] { return View(slot: slot) }
+    guard let (shape, values) = try constants.reals(name) else { return try view(name) }
+    let slot = program.addSlot(name, shape, .float32, constant: values)
+    constantSlots[name] = slot
+    return View(slot: slot)
+  }
+
+  /// A step that reads and writes reals and has no epilogue.
+  private mutating func appendPlain(_ node: Node, _ work: Work) throws(ExecutionError) {
+    let source = try realView(node.inputs[0])
+    let type = program.slots[source.slot].elementType
+    try append(node, work, [source], Chain(last: node.outputs[0]), real: type)
+  }
+
+  /// A step for `node` with everything behind it that it can do along with it.
+  mutating func append(
+    _ node: Node, _ work: Work, _ sources: [View], _ given: Chain? = nil, real: ElementType? = nil
+  ) throws(ExecutionError) {
+    let chain: Chain
+    if let given {
+      chain = given
+    } else {
+      chain = try epilogue(after: node.outputs[0], allowing: .everything)
+    }
+    let type = chain.quantization?.elementType ?? real ?? activation
+    let slot = program.addSlot(chain.last, shape(chain.last), type)
+    absorbed.formUnion(chain.absorbed)
+    add(
+      Step(
+        name: node.name, work: work, sources: sources, epilogue: chain.epilogue,
+        quantization: chain.quantization, destination: slot))
+    views[chain.last] = View(slot: slot)
+  }
+
+  /// The tensor `name`, which an earlier node has made.
+  func view(_ name: String) throws(ExecutionError) -> View {
+    guard let view = views[name] else {
+      throw ExecutionError("tensor '\(name)'", "is a constant where an activation is expected")
+    }
+    return view
+  }
+
+  /// The tensor `name` as real numbers in memory.
+  mutating func realView(_ name: String) throws(ExecutionError) -> View {
+    let view = try view(name)
+    guard view.affine != nil else { return view }
+    if let slot = dequantized[view] { return View(slot: slot) }
+    let slot = program.addSlot(name, shape(name), activation)
+    add(Step(name: "\(name) as reals", work: .copy, sources: [view], destination: slot))
+    dequantized[view] = slot
+    return View(slot: slot)
+  }
+
+  func shape(_ name: String) -> [Int] { types[name]?.shape ?? [] }
+
+  private mutating func addSlot(_ node: Node, _ type: ElementType) -> Int {
+    program.addSlot(node.outputs[0], shape(node.outputs[0]), type)
+  }
+
+  private mutating func add(_ step: Step) { program.steps.append(step) }
+
+  /// The one scale and zero point of an activation's quantization.
+  func affine(_ node: Node) throws(ExecutionError) -> Affine {
+    let whole = node.operation == .quantizeLinear ? node.outputs[0] : node.inputs[0]
+    let type = types[whole]?.elementType ?? .uint8
+    guard [.int8, .uint8].contains(type) else {
+      throw ExecutionError(node, "quantizes activations to \(type), expected int8 or uint8")
+    }
+    let (scales, zeroPoints) = try constants.scales(of: node)
+    guard scales.count == 1 else {
+      throw ExecutionError(node, "has \(scales.count) scales for an activation, expected 1")
+    }
+    return Affine(scale: scales[0], zeroPoint: zeroPoints[0], elementType: type)
+  }
+
+  private func window(_ node: Node) throws(ExecutionError) -> Window {
+    do { return try Window(node) } catch { throw ExecutionError(error.place, error.problem) }
+  }
+
+  /// The scale and shift per channel that a batch normalization comes to.
+  func normalization(_ node: Node) throws(ExecutionError) -> (scale: [Float], shift: [Float]) {
+    var parameters: [[Float]] = []
+    for name in node.inputs[1...4] {
+      guard let (_, values) = try constants.reals(name) else {
+        throw ExecutionError(node, "parameter '\(name)' is not a constant")
+      }
+      parameters.append(values)
+    }
+    let epsilon = Double(node.float("epsilon", default: 1e-5))
+    var scale: [Float] = []
+    var shift: [Float] = []
+    for c in parameters[0].indices {
+      let spread = (Double(parameters[3][c]) + epsilon).squareRoot()
+      let factor = Double(parameters[0][c]) / spread
+      scale.append(Float(factor))
+      shift.append(Float(Double(parameters[1][c]) - Double(parameters[2][c]) * factor))
+    }
+    return (scale, shift)
+  }
+}
