@@ -26,8 +26,8 @@ struct Assembly {
         let old = items[item]
         items[item] = .init(
           byteCount: max(old.byteCount, bytes),
-          lifetime: min(old.lifetime.lowerBound, first)
-            ... max(old.lifetime.upperBound, lifetime.upperBound))
+          lifetime: min(
+            old.lifetime.lowerBound, first)...max(old.lifetime.upperBound, lifetime.upperBound))
       } else {
         itemOfStorage[compiler.storage[slot]] = items.count
         items.append(.init(byteCount: bytes, lifetime: lifetime))

@@ -76,9 +76,11 @@ extension Compiler {
         let destination = program.slots[step.destination]
         let scale = view.affine?.scale ?? 1
         let zeroPoint = view.affine?.zeroPoint ?? 0
-        if !hasSum, isFree(view.slot, after: index), !step.sources.contains(where: {
-          storage[$0.slot] == storage[view.slot]
-        }), slot.elementType.bits == destination.elementType.bits {
+        if !hasSum, isFree(view.slot, after: index),
+          !step.sources.contains(where: {
+            storage[$0.slot] == storage[view.slot]
+          }), slot.elementType.bits == destination.elementType.bits
+        {
           share(view.slot, with: step.destination)
           attributes.postOperations.append(
             .sum(

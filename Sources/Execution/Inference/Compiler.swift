@@ -80,9 +80,11 @@ struct Compiler {
     case .globalAverage: try prepareGlobalAverage(&result, step)
     case .add: try prepareSum(&result, step, index)
     case .affine(let scale, let shift):
-      var attributes = try self.attributes(step, index, &result, leading: [
-        .affine(scale: scale.map { _ in 1 }, shift: shift)
-      ])
+      var attributes = try self.attributes(
+        step, index, &result,
+        leading: [
+          .affine(scale: scale.map { _ in 1 }, shift: shift)
+        ])
       quantizeLast(step, &attributes)
       let factors = try channels(scale, rank: program.slots[step.destination].shape.count)
       result.bindings[.source1] = .constant(factors)
@@ -106,7 +108,8 @@ struct Compiler {
   }
 
   private mutating func prepareConvolution(
-    _ result: inout Prepared, _ step: Step, _ index: Int, _ weights: Weights, _ window: Graphs.Window,
+    _ result: inout Prepared, _ step: Step, _ index: Int, _ weights: Weights,
+    _ window: Graphs.Window,
     _ groups: Int
   ) throws {
     let attributes = try kernelAttributes(

@@ -92,7 +92,9 @@ extension Lowering {
       }
       return .affine(scale: values.map { _ in 1 }, shift: values)
     }
-    guard let view = views[other], program.slots[view.slot].shape == shape else { return nil }
+    guard let view = views[other], view.slot != 0, program.slots[view.slot].shape == shape else {
+      return nil
+    }
     return .add(view)
   }
 }

@@ -24,7 +24,7 @@ struct Lowering {
   var views: [String: View] = [:]
   /// Nodes that an earlier step does already.
   var absorbed: Set<Int> = []
-  /// Slots of real numbers made out of quantized ones.
+  /// Slots of real numbers made out of quantized ones, or out of the input.
   private var dequantized: [View: Int] = [:]
   private var constantSlots: [String: Int] = [:]
 
@@ -84,7 +84,8 @@ struct Lowering {
       try append(node, .affine(scale: scale, shift: shift), [realView(node.inputs[0])])
     case .maxPool:
       // The largest whole number stands for the largest real, so pooling commutes with dequantizing.
-      let source = try view(node.inputs[0])
+      let given = try view(node.inputs[0])
+      let source = given.affine == nil ? try realView(node.inputs[0]) : given
       let slot = addSlot(node, program.slots[source.slot].elementType)
       let work = Work.maxPool(try window(node))
       add(Step(name: node.name, work: work, sources: [View(slot: source.slot)], destination: slot))
@@ -153,7 +154,10 @@ struct Lowering {
   /// An operand of a sum: an activation, or a constant put into a slot.
   private mutating func operand(_ name: String) throws(ExecutionError) -> View {
     if let slot = constantSlots[name] { return View(slot: slot) }
-    guard let (shape, values) = try constants.reals(name) else { return try view(name) }
+    guard let (shape, values) = try constants.reals(name) else {
+      let view = try view(name)
+      return view.affine == nil ? try realView(name) : view
+    }
     let slot = program.addSlot(name, shape, .float32, constant: values)
     constantSlots[name] = slot
     return View(slot: slot)
@@ -194,10 +198,10 @@ struct Lowering {
     return view
   }
 
-  /// The tensor `name` as real numbers in memory.
+  /// The tensor `name` as real numbers in memory, in the order and type that kernels work in.
   mutating func realView(_ name: String) throws(ExecutionError) -> View {
     let view = try view(name)
-    guard view.affine != nil else { return view }
+    guard view.affine != nil || view.slot == 0 else { return view }
     if let slot = dequantized[view] { return View(slot: slot) }
     let slot = program.addSlot(name, shape(name), activation)
     add(Step(name: "\(name) as reals", work: .copy, sources: [view], destination: slot))
