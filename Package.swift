@@ -52,7 +52,9 @@ let package = Package(
     .target(
       name: "Images", dependencies: ["CTurboJPEG", "CCairo", "Files", "Tensors"],
       swiftSettings: fast),
-    .target(name: "Graphs", dependencies: ["Files", "Tensors", protobuf], swiftSettings: fast),
+    .target(
+      name: "Graphs", dependencies: ["Files", "Tensors", protobuf], exclude: ["onnx.proto"],
+      swiftSettings: fast),
     .target(name: "Predictions", dependencies: ["Fairness", "Files"], swiftSettings: fast),
 
     // 3: faces, and graphs that run

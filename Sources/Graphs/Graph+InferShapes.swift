@@ -45,8 +45,24 @@ extension Graph {
   /// What is known of every tensor; extents that depend on free extents of inputs are `nil`.
   ///
   /// - Parameter inputs: Extents of inputs, where they are known by now.
+  /// - Returns: One entry for every input, constant and result, by tensor name.
   /// - Throws: ``GraphError`` naming the node, what was found and what was expected.
   public func inferValues(inputs: [String: [Int]] = [:]) throws(GraphError) -> [String: Value] {
+    let values = try propagate(inputs: inputs)
+    for output in outputs {
+      guard let value = values[output.name] else { continue }
+      guard value.elementType == output.elementType, agree(value.shape, output.shape) else {
+        throw GraphError(
+          "output '\(output.name)'",
+          "is \(value.elementType) \(describe(value.shape)), but declared as "
+            + "\(output.elementType) \(describe(output.shape))")
+      }
+    }
+    return values
+  }
+
+  /// ``inferValues(inputs:)`` without a look at what the outputs are declared as.
+  func propagate(inputs: [String: [Int]] = [:]) throws(GraphError) -> [String: Value] {
     try validate()
     var values: [String: Value] = [:]
     for (name, tensor) in initializers {
@@ -59,15 +75,6 @@ extension Graph {
     for node in nodes {
       let result = try ShapeInference(node: node, values: values, constants: initializers).result()
       values[node.outputs[0]] = Value(node.outputs[0], result.type, shape: result.shape)
-    }
-    for output in outputs {
-      guard let value = values[output.name] else { continue }
-      guard value.elementType == output.elementType, agree(value.shape, output.shape) else {
-        throw GraphError(
-          "output '\(output.name)'",
-          "is \(value.elementType) \(describe(value.shape)), but declared as "
-            + "\(output.elementType) \(describe(output.shape))")
-      }
     }
     return values
   }

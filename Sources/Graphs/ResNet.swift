@@ -18,6 +18,7 @@ public enum ResNet {
   ///   - imageSize: Height and width of the images; `nil` leaves them free.
   ///   - seed: Where ``Graph/initialize(seed:)`` starts; `nil` leaves weights zero, for
   ///     ``Graph/loading(_:headSeed:)``.
+  /// - Returns: The network in opset 17.
   public static func resnet18(classes: Int, imageSize: Int? = nil, seed: UInt64? = 0) -> Graph {
     let builder = Builder(name: "resnet18", imageSize: imageSize)
     return builder.build(blocks: [2, 2, 2, 2], bottleneck: false, classes: classes, seed: seed)

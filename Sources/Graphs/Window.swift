@@ -15,7 +15,9 @@ public struct Window: Hashable, Sendable {
 
   /// The window that the attributes of a convolution or pooling `node` describe.
   ///
-  /// - Parameter kernel: The kernel of the convolution's weights; `nil` takes `kernel_shape`.
+  /// - Parameters:
+  ///   - node: A convolution or a pooling.
+  ///   - weights: The kernel of the convolution's weights; `nil` takes `kernel_shape`.
   /// - Throws: ``GraphError`` when an attribute is missing, has the wrong length, is out of range
   ///   or is not supported.
   public init(_ node: Node, kernel weights: [Int]? = nil) throws(GraphError) {

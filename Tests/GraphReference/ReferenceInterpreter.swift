@@ -116,28 +116,27 @@ public struct ReferenceInterpreter {
   ) -> Array4 {
     let window = try! Window(node, kernel: Array(weights.shape[2...]))
     let group = node.int("group", default: 1)
+    let (stepX, beginX, spreadX) = (window.strides[1], window.padsBegin[1], window.dilations[1])
     let (outputs, height, width) = (shape[1], shape[2], shape[3])
     let channels = weights.shape[1]
+    let inputWidth = x.shape[3]
     var result = Array4(shape) { bias?.values[$0 / (height * width) % outputs] ?? 0 }
+    // Pointers only to keep the billions of steps of a network to a few seconds.
     result.values.withUnsafeMutableBufferPointer { sums in
-      for n in 0..<shape[0] {
-        for o in 0..<outputs {
-          for c in 0..<channels {
-            let source = o / (outputs / group) * channels + c
-            for (ky, kx) in window.offsets {
-              let w = weights.values[
-                ((o * channels + c) * window.kernel[0] + ky) * window.kernel[1] + kx]
-              for y in 0..<height {
-                let row =
-                  y * window.strides[0] + ky * window.dilations[0] - window.padsBegin[0]
-                guard 0..<x.shape[2] ~= row else { continue }
-                let from = ((n * x.shape[1] + source) * x.shape[2] + row) * x.shape[3]
-                let to = ((n * outputs + o) * height + y) * width
-                for column in 0..<width {
-                  let at =
-                    column * window.strides[1] + kx * window.dilations[1] - window.padsBegin[1]
-                  if 0..<x.shape[3] ~= at { sums[to + column] += w * x.values[from + at] }
-                }
+      x.values.withUnsafeBufferPointer { pixels in
+        for (n, o, c) in indices(shape[0], outputs, channels) {
+          let source = o / (outputs / group) * channels + c
+          for (ky, kx) in window.offsets {
+            let w = weights.values[
+              ((o * channels + c) * window.kernel[0] + ky) * window.kernel[1] + kx]
+            for y in 0..<height {
+              let row = y * window.strides[0] + ky * window.dilations[0] - window.padsBegin[0]
+              guard 0..<x.shape[2] ~= row else { continue }
+              let from = ((n * x.shape[1] + source) * x.shape[2] + row) * x.shape[3]
+              let to = ((n * outputs + o) * height + y) * width
+              for column in 0..<width {
+                let at = column * stepX + kx * spreadX - beginX
+                if at >= 0 && at < inputWidth { sums[to + column] += w * pixels[from + at] }
               }
             }
           }
@@ -167,6 +166,11 @@ public struct ReferenceInterpreter {
       return reduce(inside, area)
     }
   }
+}
+
+/// Every combination of three indices, the last one running fastest.
+private func indices(_ a: Int, _ b: Int, _ c: Int) -> some Sequence<(Int, Int, Int)> {
+  (0..<a * b * c).lazy.map { ($0 / (b * c), $0 / c % b, $0 % c) }
 }
 
 extension Window {

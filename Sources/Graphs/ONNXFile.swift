@@ -1,0 +1,73 @@
+public import Files
+import SwiftProtobuf
+
+/// Reading and writing `.onnx` files.
+///
+/// Files are read with suspicion: every length, name and shape is checked before it is used, and
+/// what is wrong is named. Files are written in one way only: equal graphs give equal bytes.
+public enum ONNXFile {
+  /// The versions of ONNX's operator set that files may be in.
+  public static let opsets = 11...25
+
+  /// Reads a model.
+  ///
+  /// The graph that comes back is tidied: constants listed as inputs, `Constant` nodes and
+  /// `Identity` copies of constants become initializers, half-precision constants become
+  /// `float32`, nodes are in order and have names, and the opset is at least 17.
+  ///
+  /// - Throws: ``FileError`` that says what is damaged, not supported or inconsistent, and where.
+  public static func read(_ path: String) throws(FileError) -> Graph {
+    try graph(try Files.read(path), path: path)
+  }
+
+  /// The model in the contents of a file; `path` only names it in messages.
+  ///
+  /// - Throws: ``FileError`` as ``read(_:)`` does.
+  public static func graph(_ bytes: [UInt8], path: String) throws(FileError) -> Graph {
+    let model = try decode(bytes, path: path)
+    do {
+      return try ONNXReader(model: model).graph()
+    } catch {
+      throw FileError(path, error.description)
+    }
+  }
+
+  /// Writes `graph`, replacing what is at `path` only when the new file is complete.
+  ///
+  /// - Throws: ``FileError`` when the graph does not hang together or writing fails.
+  public static func write(_ graph: Graph, to path: String) throws(FileError) {
+    let bytes: [UInt8]
+    do {
+      bytes = try self.bytes(of: graph)
+    } catch {
+      throw FileError(path, "not written: \(error)")
+    }
+    try Files.replace(path, with: bytes)
+  }
+
+  /// The contents of the file that ``write(_:to:)`` makes.
+  ///
+  /// - Throws: ``GraphError`` when the graph does not hang together.
+  public static func bytes(of graph: Graph) throws(GraphError) -> [UInt8] {
+    _ = try graph.inferValues()
+    return try encode(ONNXWriter(graph: graph).model())
+  }
+
+  static func encode(_ model: ONNXModelProto) throws(GraphError) -> [UInt8] {
+    do {
+      return try model.serializedBytes()
+    } catch {
+      throw GraphError("graph '\(model.graph.name)'", "is larger than an ONNX file can be, 2 GB")
+    }
+  }
+
+  static func decode(_ bytes: [UInt8], path: String) throws(FileError) -> ONNXModelProto {
+    do {
+      return try ONNXModelProto(serializedBytes: bytes)
+    } catch BinaryDecodingError.truncated {
+      throw FileError(path, "is not a complete ONNX file: it ends early or is damaged")
+    } catch {
+      throw FileError(path, "is not an ONNX file, or is damaged")
+    }
+  }
+}
