@@ -10,6 +10,7 @@ struct Equant: AsyncParsableCommand {
     subcommands: [
       Doctor.self,
       BenchLoading.self,
+      BenchInference.self,
     ],
     groupedSubcommands: [
       CommandGroup(

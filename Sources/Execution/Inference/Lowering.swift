@@ -180,13 +180,22 @@ struct Lowering {
     } else {
       chain = try epilogue(after: node.outputs[0], allowing: .everything)
     }
-    let type = chain.quantization?.elementType ?? real ?? activation
-    let slot = program.addSlot(chain.last, shape(chain.last), type)
     absorbed.formUnion(chain.absorbed)
+    let fuses = work.canQuantize
+    let type = (fuses ? chain.quantization?.elementType : nil) ?? real ?? activation
+    var slot = program.addSlot(chain.last, shape(chain.last), type)
     add(
       Step(
         name: node.name, work: work, sources: sources, epilogue: chain.epilogue,
-        quantization: chain.quantization, destination: slot))
+        quantization: fuses ? chain.quantization : nil, destination: slot))
+    if let quantization = chain.quantization, !fuses {
+      let source = View(slot: slot)
+      slot = program.addSlot(chain.last, shape(chain.last), quantization.elementType)
+      add(
+        Step(
+          name: "\(node.name) quantized", work: .copy, sources: [source],
+          quantization: quantization, destination: slot))
+    }
     views[chain.last] = View(slot: slot)
   }
 

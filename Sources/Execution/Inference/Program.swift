@@ -73,6 +73,15 @@ enum Work {
   case softmax(axis: Int)
   /// The same elements in another element type, order or shape.
   case copy
+
+  /// Whether the kernel can write whole numbers; those that multiply reals cannot.
+  var canQuantize: Bool {
+    switch self {
+    case .convolution(let weights, _, _), .product(let weights):
+      if case .real = weights.values { false } else { true }
+    default: true
+    }
+  }
 }
 
 /// What is done to each element of a result before it is written.

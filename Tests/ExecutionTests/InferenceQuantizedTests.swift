@@ -1,0 +1,93 @@
+import Execution
+import GraphReference
+import Graphs
+import Tensors
+import Testing
+
+@Suite struct InferenceQuantizedTests {
+  /// Where pairs stand: as Equant writes them, as ONNX Runtime does, and anywhere.
+  enum Placement: String, CaseIterable, Sendable { case fused, everywhere, anywhere, unfolded }
+
+  /// Property: whatever is quantized where, results are those of ONNX's definitions.
+  @Test(arguments: Placement.allCases, 0..<12 as Range<UInt64>)
+  func `agrees with the plain loops to one step`(placement: Placement, seed: UInt64) throws {
+    let (graph, input, scale) = try quantized(placement, seed: seed)
+    let expected = try reference(graph, input)
+    let found = try compiled(graph, input)
+    for output in graph.outputs {
+      let differences = zip(found[output.name] ?? [], expected[output.name] ?? []).map {
+        abs($0 - $1)
+      }
+      #expect(differences.count == expected[output.name]?.count && !differences.isEmpty)
+      // Sums in another order can fall on the other side of a tie, and that goes on from there.
+      let step = output.elementType == .float32 ? scale : 1
+      let exact = differences.count { $0 < 1e-3 * step }
+      #expect((differences.max() ?? .infinity) < 1.001 * step, "\(output.name)")
+      #expect(10 * exact >= 9 * differences.count, "\(output.name)")
+    }
+  }
+
+  @Test func `the usual placement runs in whole numbers from end to end`() throws {
+    let (graph, input, _) = try quantized(.everywhere, seed: 3, declaring: false)
+    let session = try InferenceSession(
+      graph, batch: input.shape[0], inputShape: Array(input.shape[1...]))
+    let lines = session.planDescription.split(separator: "\n")
+    // Input, stem, pool, three blocks of two, a shortcut, mean, head.
+    #expect(lines.count == 12)
+    for line in lines.dropFirst() {
+      let types = line.split(separator: ",").last ?? ""
+      #expect(types.contains("int8") && !types.contains("float32"), "\(line)")
+    }
+  }
+
+  @Test(arguments: 0..<6 as Range<UInt64>)
+  func `bfloat16 parts do not disturb quantized ones`(seed: UInt64) throws {
+    let (graph, input, _) = try quantized(.fused, seed: seed, declaring: false)
+    let found = try compiled(graph, input, precision: .bfloat16)
+    let expected = try reference(graph, input)
+    #expect(difference(found[graph.outputs[0].name], expected[graph.outputs[0].name]) < 0.03)
+  }
+
+  private func quantized(
+    _ placement: Placement, seed: UInt64, declaring: Bool = true
+  ) throws -> (graph: Graph, input: Tensor, step: Float) {
+    let network = try SmallNetwork(seed: seed, normalizes: placement == .unfolded)
+    var random = SplitMix64(seed: seed, stream: 1)
+    var quantizer = try Quantizer(network.graph, calibration: network.input)
+    var wholes: [String] = []
+    let isSparse = placement == .anywhere
+    func often() -> Bool { !isSparse || random.below(3) > 0 }
+    for product in network.products where often() {
+      quantizer.quantizeWeights(of: product, using: &random)
+    }
+    if often() { quantizer.quantize("input", isSigned: random.below(2) == 0) }
+    for activation in network.activations where often() {
+      wholes.append(quantizer.quantize(activation).whole)
+    }
+    switch placement {
+    case .fused: quantizer.quantize(network.terms[2], isSigned: true)
+    case .everywhere, .unfolded:
+      if network.activations.contains(network.beforePool) {
+        quantizer.quantize(network.pooled, like: network.beforePool)
+      }
+      for term in network.terms { quantizer.quantize(term, isSigned: random.below(2) == 0) }
+      for product in network.products where !network.terms.contains(product) {
+        if placement == .unfolded, product != network.logits { quantizer.quantize(product) }
+      }
+      quantizer.quantize(network.mean)
+      quantizer.quantize(network.flat, like: network.mean)
+    case .anywhere:
+      for term in network.terms + [network.pooled, network.mean, network.flat] where often() {
+        quantizer.quantize(term, isSigned: random.below(2) == 0)
+      }
+    }
+    let (whole, logits) = quantizer.quantize(network.logits)
+    var outputs = [logits]
+    if declaring {
+      outputs.append(whole)
+      for name in wholes where random.below(3) == 0 { outputs.append(name) }
+    }
+    let step = quantizer.graph.initializers["\(network.logits).scale"]?.floats[0] ?? 0
+    return (try quantizer.graph.giving(outputs), network.input, step)
+  }
+}
