@@ -15,7 +15,9 @@ struct Quantizer {
 
   /// Quantizes the activation `name` for everything that reads it.
   ///
-  /// - Parameter isSigned: int8 around zero, instead of uint8 with a zero point.
+  /// - Parameters:
+  ///   - name: The tensor.
+  ///   - isSigned: int8 around zero, instead of uint8 with a zero point.
   /// - Returns: The names of the whole numbers and of the reals they stand for.
   @discardableResult
   mutating func quantize(
