@@ -8,6 +8,8 @@ public struct Audit: Hashable, Codable, Sendable {
     public var name: String
     /// The number of its rows; 0 for a group that is known and has none.
     public var count: Int
+    /// How often each decision met each truth.
+    public var counts: Counts
     /// Every measure, also the undefined ones.
     public var rates: [Measure: Rate]
   }
@@ -26,6 +28,8 @@ public struct Audit: Hashable, Codable, Sendable {
   public var groups: [Group]
   /// Every gap, also the undefined ones.
   public var gaps: [GapKind: Gap]
+  /// Every ratio, also the undefined ones.
+  public var ratios: [RatioKind: Ratio]
   /// What a reader has to know before believing a number, in plain words.
   public var warnings: [String]
 }
@@ -40,6 +44,8 @@ public struct AuditOptions: Hashable, Sendable {
   public var reference: String?
   /// Cells with fewer rows are warned about; nothing is hidden.
   public var minimumCell = 30
+  /// Whether AUC, calibration and the like are computed, which takes sorting the scores.
+  public var scores = true
 
   /// The usual choices: threshold 0.5, confidence 95 %, all pairs, cells below 30 flagged.
   public init() {}
@@ -65,49 +71,93 @@ public enum FairnessError: Error, Hashable, CustomStringConvertible {
 extension Audit {
   /// Audits rows with scores: counts them, forms rates and gaps with intervals, and warns.
   ///
+  /// When the rows have clusters, intervals of decisions use the effective number of rows.
+  ///
   /// - Throws: ``FairnessError/unknownGroup(_:known:)`` when the reference is not a group.
   public init(
     _ outcomes: Outcomes, options: AuditOptions = AuditOptions()
   ) throws(FairnessError) {
-    try self.init(Tally(outcomes, threshold: options.threshold), options: options)
+    var source = Source(tally: Tally(outcomes, threshold: options.threshold))
+    if options.scores && outcomes.scores.contains(where: { $0 != 0 && $0 != 1 }) {
+      source.scores = ScoreTable(outcomes)
+    }
+    if let clusters = outcomes.clusters {
+      source.clusters = ClusterTally(
+        outcomes, clusters: clusters, threshold: options.threshold)
+    }
+    try self.init(source, options: options)
   }
 
   /// Audits counts of decisions.
   ///
   /// - Throws: ``FairnessError/unknownGroup(_:known:)`` when the reference is not a group.
   public init(_ tally: Tally, options: AuditOptions = AuditOptions()) throws(FairnessError) {
-    let reference: Int?
-    if let name = options.reference {
-      guard let position = tally.names.firstIndex(of: name) else {
-        throw .unknownGroup(name, known: tally.names)
+    try self.init(Source(tally: tally), options: options)
+  }
+
+  /// What rates are computed from.
+  struct Source {
+    var tally: Tally
+    var scores: ScoreTable?
+    var clusters: ClusterTally?
+
+    /// The measures that can be computed from what there is.
+    var measures: [Measure] { scores == nil ? Measure.ofDecisions : Measure.allCases }
+
+    /// A measure of one group, or of all rows when `group` is nil.
+    func rate(_ measure: Measure, group: Int?, confidence: Double) -> Rate {
+      if measure.isOfDecisions {
+        let counts = group.map { tally.counts[$0] } ?? tally.overall
+        return counts.rate(measure, confidence: confidence) { hits, inside, most in
+          clusters?.effectiveRows(
+            group: group, numerator: hits, denominator: inside, most: most) ?? most
+        }
       }
-      reference = position
-    } else {
-      reference = nil
+      return scores?.rate(measure, group: group ?? 0, confidence: confidence)
+        ?? Rate(undefined: "needs scores, not counts of decisions")
+    }
+  }
+
+  init(_ source: Source, options: AuditOptions) throws(FairnessError) {
+    let tally = source.tally
+    var reference: Int?
+    if let name = options.reference {
+      reference = tally.names.firstIndex(of: name)
+      if reference == nil { throw .unknownGroup(name, known: tally.names) }
     }
     rows = tally.rows.reduce(0, +)
     threshold = options.threshold
     confidence = options.confidence
     self.reference = options.reference
-    let all = tally.overall
-    func rates(_ counts: Counts) -> [Measure: Rate] {
+    var whole = source
+    whole.scores = source.scores?.overall
+    func rates(_ source: Source, _ group: Int?) -> [Measure: Rate] {
       Dictionary(
-        uniqueKeysWithValues: Measure.ofDecisions.map {
-          ($0, counts.rate($0, confidence: options.confidence))
+        uniqueKeysWithValues: source.measures.map {
+          ($0, source.rate($0, group: group, confidence: options.confidence))
         })
     }
-    overall = rates(all)
-    groups = tally.names.indices.map {
-      Group(name: tally.names[$0], count: tally.rows[$0], rates: rates(tally.counts[$0]))
+    overall = rates(whole, nil)
+    groups = tally.names.indices.map { group in
+      Group(
+        name: tally.names[group], count: tally.rows[group], counts: tally.counts[group],
+        rates: rates(source, group))
     }
     let maker = GapMaker(
       names: tally.names, confidence: options.confidence, reference: reference
     ) { group, measure, confidence in
-      tally.counts[group].rate(measure, confidence: confidence)
+      source.rate(measure, group: group, confidence: confidence)
     }
-    gaps = Dictionary(uniqueKeysWithValues: GapKind.ofDecisions.map { ($0, maker.gap($0)) })
+    let kinds = GapKind.allCases.filter { $0.measures.allSatisfy(source.measures.contains) }
+    gaps = Dictionary(uniqueKeysWithValues: kinds.map { ($0, maker.gap($0)) })
+    ratios = Dictionary(
+      uniqueKeysWithValues: RatioKind.allCases.map { ($0, maker.ratio($0)) })
     warnings = []
     warn(minimumCell: options.minimumCell)
+    if source.clusters != nil && source.scores != nil {
+      warnings.append(
+        "intervals of score measures (AUC, Brier, …) count rows, not clusters: too narrow here")
+    }
   }
 
   /// Says in plain words which numbers rest on few rows or on none.
@@ -139,10 +189,12 @@ extension Audit {
         }
       }
     }
-    for kind in GapKind.allCases {
-      guard let gap = gaps[kind], gap.value != nil, !gap.leftOut.isEmpty else { continue }
-      warnings.append(
-        "the \(kind.title) gap leaves out \(gap.leftOut.joined(separator: ", ")): undefined there")
+    let formed = GapKind.allCases.filter { gaps[$0]?.value != nil }
+    for group in groups where group.count > 0 {
+      let without = formed.filter { gaps[$0]?.leftOut.contains(group.name) ?? false }
+      guard !without.isEmpty else { continue }
+      let names = without.map(\.title).joined(separator: ", ")
+      warnings.append("group \(group.name) takes no part in the gaps it has no rate for: \(names)")
     }
   }
 }

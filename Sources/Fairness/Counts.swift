@@ -51,3 +51,30 @@ public struct Counts: Hashable, Sendable {
     sum.squares += part.squares
   }
 }
+
+extension Counts: Codable {
+  private enum Keys: String, CodingKey {
+    case truePositives, falsePositives, falseNegatives, trueNegatives, squaredWeights
+  }
+
+  /// Reads what ``encode(to:)`` writes.
+  public init(from decoder: any Decoder) throws {
+    let keyed = try decoder.container(keyedBy: Keys.self)
+    cells = SIMD4(
+      try keyed.decode(Double.self, forKey: .truePositives),
+      try keyed.decode(Double.self, forKey: .falsePositives),
+      try keyed.decode(Double.self, forKey: .falseNegatives),
+      try keyed.decode(Double.self, forKey: .trueNegatives))
+    squares = try keyed.decodeIfPresent(SIMD4<Double>.self, forKey: .squaredWeights) ?? cells
+  }
+
+  /// Writes the four cells by name, and the squared weights when rows are weighted.
+  public func encode(to encoder: any Encoder) throws {
+    var keyed = encoder.container(keyedBy: Keys.self)
+    try keyed.encode(truePositives, forKey: .truePositives)
+    try keyed.encode(falsePositives, forKey: .falsePositives)
+    try keyed.encode(falseNegatives, forKey: .falseNegatives)
+    try keyed.encode(trueNegatives, forKey: .trueNegatives)
+    if squares != cells { try keyed.encode(squares, forKey: .squaredWeights) }
+  }
+}

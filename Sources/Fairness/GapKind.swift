@@ -52,6 +52,8 @@ public enum GapKind: String, Hashable, Codable, Sendable, CaseIterable, CodingKe
   case auc
   /// The gap in Brier score.
   case brier
+  /// The gap in log loss.
+  case logLoss
   /// The gap in calibration error.
   case calibrationError
 

@@ -41,11 +41,19 @@ public enum Measure: String, Hashable, Codable, Sendable, CaseIterable, CodingKe
   case auc
   /// The mean squared difference of score and label.
   case brier
+  /// The mean negative logarithm of the probability that was given to the truth.
+  case logLoss
   /// The mean distance of score and share of positives over bins of equally many rows.
   case calibrationError
 
   /// The measures that follow from ``Counts``.
-  public static let ofDecisions = allCases.filter { $0.cells != nil || $0 == .balancedAccuracy }
+  public static let ofDecisions = allCases.filter(\.isOfDecisions)
+
+  /// Whether the measure follows from ``Counts``.
+  public var isOfDecisions: Bool { cells != nil || self == .balancedAccuracy }
+
+  /// The measures that need ``ScoreMoments`` or the scores in order.
+  public static let ofScores = allCases.filter { !$0.isOfDecisions }
 
   /// The weights of true positives, false positives, false negatives and true negatives above and
   /// below the fraction bar; nil for a measure that is not such a fraction.
@@ -105,6 +113,7 @@ public enum Measure: String, Hashable, Codable, Sendable, CaseIterable, CodingKe
     case .generalizedFalseNegativeRate: "generalised FNR"
     case .auc: "AUC"
     case .brier: "Brier score"
+    case .logLoss: "log loss"
     case .calibrationError: "calibration error"
     }
   }

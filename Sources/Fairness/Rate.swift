@@ -13,6 +13,9 @@ public struct Rate: Hashable, Sendable {
   /// What is below the fraction bar.
   public var denominator: Double
 
+  /// What a calibration error would be on average if the scores were perfectly calibrated.
+  public var expectedIfCalibrated: Double?
+
   /// A rate with a value.
   public init(
     _ value: Double, interval: Interval?, numerator: Double, denominator: Double
@@ -39,7 +42,7 @@ public struct Rate: Hashable, Sendable {
 
 extension Rate: Codable {
   private enum Keys: String, CodingKey {
-    case value, low, high, reason, numerator, denominator
+    case value, low, high, reason, numerator, denominator, expectedIfCalibrated
   }
 
   /// Reads what ``encode(to:)`` writes.
@@ -49,6 +52,8 @@ extension Rate: Codable {
     reason = try keyed.decodeIfPresent(String.self, forKey: .reason)
     numerator = try keyed.decode(Double.self, forKey: .numerator)
     denominator = try keyed.decode(Double.self, forKey: .denominator)
+    expectedIfCalibrated = try keyed.decodeIfPresent(
+      Double.self, forKey: .expectedIfCalibrated)
     if let low = try keyed.decodeIfPresent(Double.self, forKey: .low),
       let high = try keyed.decodeIfPresent(Double.self, forKey: .high)
     {
@@ -65,6 +70,7 @@ extension Rate: Codable {
     try keyed.encodeIfPresent(reason, forKey: .reason)
     try keyed.encode(numerator, forKey: .numerator)
     try keyed.encode(denominator, forKey: .denominator)
+    try keyed.encodeIfPresent(expectedIfCalibrated, forKey: .expectedIfCalibrated)
   }
 }
 
@@ -77,17 +83,24 @@ extension Counts {
   ///
   /// Source: L. Kish, *Survey Sampling*, Wiley 1965, section 11.7.
   public func rate(_ measure: Measure, confidence: Double = 0.95) -> Rate {
+    rate(measure, confidence: confidence) { _, _, most in most }
+  }
+
+  /// A rate whose effective number of rows is decided by `effective`, given the cells above and
+  /// below the fraction bar of the share and Kish's number.
+  func rate(
+    _ measure: Measure, confidence: Double,
+    effective: (SIMD4<Double>, SIMD4<Double>, Double) -> Double
+  ) -> Rate {
     if measure == .balancedAccuracy {
-      let (tpr, tnr) = (
-        rate(.truePositiveRate, confidence: confidence),
-        rate(.trueNegativeRate, confidence: confidence)
-      )
-      guard let a = tpr.estimate, let b = tnr.estimate else {
-        return Rate(undefined: measure.emptyReason)
+      let parts = [Measure.truePositiveRate, .trueNegativeRate].compactMap {
+        rate($0, confidence: confidence, effective: effective).estimate
       }
-      let mean = Estimate.mean(a, b)
+      guard parts.count == 2 else { return Rate(undefined: measure.emptyReason) }
+      let mean = Estimate.mean(parts[0], parts[1])
       return Rate(
-        mean.value, interval: mean.interval, numerator: a.value + b.value, denominator: 2)
+        mean.value, interval: mean.interval, numerator: parts[0].value + parts[1].value,
+        denominator: 2)
     }
     guard let fraction = measure.cells else {
       return Rate(undefined: "needs scores, not counts of decisions")
@@ -97,12 +110,13 @@ extension Counts {
     guard denominator > 0 else {
       return Rate(undefined: measure.emptyReason, numerator: numerator)
     }
-    let inside = SIMD4(repeating: 0.0).replacing(with: 1, where: fraction.denominator .> 0)
+    let ones = SIMD4<Double>(repeating: 1)
+    let inside = SIMD4<Double>.zero.replacing(with: ones, where: fraction.denominator .> 0)
+    let hits = SIMD4<Double>.zero.replacing(with: ones, where: fraction.numerator .> 0)
     let weight = (inside * cells).sum()
-    let effective = weight * weight / (inside * squares).sum()
-    let successes =
-      measure == .f1 ? effective * truePositives / weight : effective * numerator / denominator
-    var interval = Interval.wilson(successes, of: effective, confidence: confidence)
+    let trials = effective(hits, inside, weight * weight / (inside * squares).sum())
+    let share = (hits * cells).sum() / weight
+    var interval = Interval.wilson(trials * share, of: trials, confidence: confidence)
     if measure == .f1 {
       interval = Interval(
         2 * interval.low / (1 + interval.low), 2 * interval.high / (1 + interval.high))

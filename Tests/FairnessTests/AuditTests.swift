@@ -81,7 +81,9 @@ import Testing
     let text = String(decoding: data, as: UTF8.self)
     #expect(text.contains(#""gaps":{"accuracy":{"absolute":"#))
     #expect(text.contains(#""numerator":0,"reason":"no row is labelled positive","value":null"#))
-    #expect(text.contains(#""groups":[{"count":8,"name":"female","rates":{"accuracy":{"denom"#))
+    #expect(
+      text.contains(#""groups":[{"count":8,"counts":{"falseNegatives":0,"falsePositives":2,"#))
+    #expect(text.contains(#""name":"female","rates":{"accuracy":{"denominator":8,"high":"#))
     #expect(text.contains(#""from":"female""#))
     #expect(text.contains(#""overall":{"accuracy":{"denominator":18,"high":"#))
     #expect(try JSONDecoder().decode(Audit.self, from: data) == Audit(tally))

@@ -4,7 +4,17 @@
 /// (continued fraction), 26.2.23 (first guess of the quantile).
 enum Normal {
   /// The probability of a value up to `x`.
-  static func cumulative(_ x: Double) -> Double { complementaryError(-x / 2.0.squareRoot()) / 2 }
+  static func cumulative(_ x: Double) -> Double {
+    if x > -3 { return complementaryError(-x / 2.0.squareRoot()) / 2 }
+    if x < -38.6 { return 0 }
+    // Far out even the rounding of x/√2 shows: density over Laplace's continued fraction.
+    let y = -x
+    var fraction = y
+    for k in stride(from: 100.0, through: 1, by: -1) { fraction = y + k / fraction }
+    let high = (y * 0x1p20).rounded() * 0x1p-20
+    let tail = exponential(-high * high / 2) * exponential(-(y - high) * (y + high) / 2)
+    return tail * 0.3989422804014327 / fraction
+  }
 
   /// The density at `x`.
   static func density(_ x: Double) -> Double { exponential(-x * x / 2) * 0.3989422804014327 }

@@ -1,0 +1,86 @@
+/// Two models' decisions on the same people by cluster: what paired intervals need when rows come
+/// in families.
+struct PairedClusters: Sendable {
+  /// The cells of one cluster in one group, as in ``PairedTally``.
+  struct Entry: Sendable {
+    var group: Int
+    var no: SIMD4<Double>
+    var yes: SIMD4<Double>
+  }
+
+  /// Ordered by cluster.
+  var entries: [Entry]
+  /// Where every cluster's entries are.
+  var clusters: [Range<Int>]
+
+  init(
+    before: Outcomes, after: Outcomes, clusters codes: [Int32], threshold: Double,
+    thresholdAfter: Double
+  ) {
+    var table: [Int64: Entry] = [:]
+    for row in 0..<before.count {
+      let cell =
+        (before.scores[row] >= threshold ? 2 : 0)
+        + (after.scores[row] >= thresholdAfter ? 1 : 0)
+      let group = before.groups.codes[row]
+      let key = Int64(codes[row]) << 32 | Int64(group)
+      var entry = table[key] ?? Entry(group: Int(group), no: .zero, yes: .zero)
+      if before.labels[row] { entry.yes[cell] += 1 } else { entry.no[cell] += 1 }
+      table[key] = entry
+    }
+    let sorted = table.sorted { $0.key < $1.key }
+    entries = sorted.map(\.value)
+    clusters = []
+    var start = 0
+    for i in sorted.indices {
+      let last = i + 1 == sorted.count || sorted[i + 1].key >> 32 != sorted[i].key >> 32
+      if last {
+        clusters.append(start..<i + 1)
+        start = i + 1
+      }
+    }
+  }
+
+  /// How much a group's change is thinned out so that its rows count as if independent, in (0, 1].
+  ///
+  /// The change's variance is that of its linearised cluster sums; the factor makes the variance
+  /// of independent rows as large. Without a flip the clusters' number stands for the rows'.
+  func thinning(_ measure: Measure, group: Int) -> Double {
+    let sums = clusters.compactMap { range -> (change: Double, flips: Double, rows: Double)? in
+      var (no, yes) = (SIMD4<Double>.zero, SIMD4<Double>.zero)
+      for i in range where entries[i].group == group {
+        no += entries[i].no
+        yes += entries[i].yes
+      }
+      guard let sums = PairedTally.change(measure, no: no, yes: yes), sums.rows > 0 else {
+        return nil
+      }
+      return (sums.gained - sums.lost, sums.gained + sums.lost, sums.rows)
+    }
+    let rows = sums.reduce(0) { $0 + $1.rows }
+    let flips = sums.reduce(0) { $0 + $1.flips }
+    let count = Double(sums.count)
+    guard count > 1, rows > 0 else { return 1 }
+    let change = sums.reduce(0) { $0 + $1.change } / rows
+    let squares = sums.reduce(0.0) { sum, cluster in
+      let residual = cluster.change - change * cluster.rows
+      return sum + residual * residual
+    }
+    guard flips > 0, squares > 0 else { return count / rows }
+    let clustered = count / (count - 1) * squares / (rows * rows)
+    let independent = (flips / rows - change * change) / rows
+    return min(1, independent / clustered)
+  }
+
+  /// One table of whole clusters drawn with replacement, as cells of a ``PairedTally``.
+  func draw(groups: Int, using random: inout Random) -> [SIMD4<Double>] {
+    var cells = [SIMD4<Double>](repeating: .zero, count: 2 * groups)
+    for _ in clusters.indices {
+      for i in clusters[random.below(clusters.count)] {
+        cells[2 * entries[i].group] += entries[i].no
+        cells[2 * entries[i].group + 1] += entries[i].yes
+      }
+    }
+    return cells
+  }
+}

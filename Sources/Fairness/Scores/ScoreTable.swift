@@ -1,0 +1,68 @@
+/// What an audit knows of the scores of every group.
+struct ScoreTable: Sendable {
+  /// The sums of every group.
+  var moments: [ScoreMoments]
+  /// The scores of every group in order; nil for weighted rows.
+  var ranked: [RankedScores]?
+
+  /// Gathers and sorts the scores of `outcomes`, on all cores.
+  init(_ outcomes: Outcomes) {
+    let groups = outcomes.groups.groups.count
+    let weights = outcomes.weights
+    moments = inBlocks(outcomes.count, zero: Self.none(groups)) { range in
+      var part = Self.none(groups)
+      for row in range {
+        part[Int(outcomes.groups.codes[row])].add(
+          label: outcomes.labels[row], score: outcomes.scores[row], weight: weights?[row] ?? 1)
+      }
+      return part
+    } merge: { sum, part in
+      for group in sum.indices { sum[group] += part[group] }
+    }
+    guard weights == nil else { return }
+    var parts = [[Double]](repeating: [], count: 2 * groups)
+    for group in 0..<groups {
+      parts[2 * group].reserveCapacity(Int(moments[group].negatives.weight))
+      parts[2 * group + 1].reserveCapacity(Int(moments[group].positives.weight))
+    }
+    for row in 0..<outcomes.count {
+      let place = 2 * Int(outcomes.groups.codes[row]) + (outcomes.labels[row] ? 1 : 0)
+      parts[place].append(outcomes.scores[row])
+    }
+    let gathered = parts
+    let sorted = onAllCores(2 * groups) { gathered[$0].sorted() }
+    ranked = (0..<groups).map {
+      RankedScores(positives: sorted[2 * $0 + 1], negatives: sorted[2 * $0])
+    }
+  }
+
+  private static func none(_ groups: Int) -> [ScoreMoments] {
+    .init(repeating: ScoreMoments(), count: groups)
+  }
+
+  /// One of ``Measure/ofScores`` of one group.
+  func rate(_ measure: Measure, group: Int, confidence: Double) -> Rate {
+    switch measure {
+    case .auc:
+      ranked?[group].auc(confidence: confidence)
+        ?? Rate(undefined: "not offered for weighted rows")
+    case .calibrationError:
+      ranked?[group].calibrationError() ?? Rate(undefined: "not offered for weighted rows")
+    default: moments[group].rate(measure, confidence: confidence)
+    }
+  }
+
+  /// All groups as one.
+  var overall: ScoreTable {
+    var all = self
+    all.moments = [moments.reduce(into: ScoreMoments()) { $0 += $1 }]
+    all.ranked = ranked.map { ranked in
+      [
+        RankedScores(
+          positives: ranked.flatMap(\.positives).sorted(),
+          negatives: ranked.flatMap(\.negatives).sorted())
+      ]
+    }
+    return all
+  }
+}
