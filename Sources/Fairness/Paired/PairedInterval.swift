@@ -64,6 +64,7 @@ public struct PairedChange: Hashable, Sendable {
   /// - Parameters:
   ///   - before: Rows that counted before, of them `lost` no longer do.
   ///   - confidence: The confidence of the interval.
+  /// - Returns: The interval of the change.
   ///
   /// Source: R. G. Newcombe, *Improved Confidence Intervals for the Difference between Binomial
   /// Proportions Based on Paired Data*, Statistics in Medicine 17 (1998) 2635-2650, method 10.

@@ -51,6 +51,7 @@ public enum Permutation {
   ///   - weights: The weight of every change: 1 and -1 test a drift between two groups.
   ///   - draws: The number of random turns.
   ///   - seed: Where the random sequence starts.
+  /// - Returns: The p-value, at least `1 / (1 + draws)`.
   public static func noChange(
     _ changes: [PairedChange], weights: [Double], draws: Int = 1999, seed: UInt64 = 0
   ) -> Double {
@@ -77,6 +78,7 @@ public enum Permutation {
   ///   - clusters: For every cluster the net change, the rows, and whether it is of group `b`.
   ///   - draws: The number of random exchanges.
   ///   - seed: Where the random sequence starts.
+  /// - Returns: The p-value, at least `1 / (1 + draws)`.
   public static func equalChange(
     clusters: [(change: Double, rows: Double, inB: Bool)], draws: Int = 1999, seed: UInt64 = 0
   ) -> Double {

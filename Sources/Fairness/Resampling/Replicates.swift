@@ -38,6 +38,7 @@ public struct Replicates: Sendable {
   ///   - estimate: The statistic on the data itself.
   ///   - acceleration: How its standard error changes with its value, from a jackknife.
   ///   - confidence: The confidence of the interval.
+  /// - Returns: The interval.
   ///
   /// Source: B. Efron, *Better Bootstrap Confidence Intervals*, JASA 82 (1987) 171-185.
   public func accelerated(

@@ -4,6 +4,8 @@ struct ScoreTable: Sendable {
   var moments: [ScoreMoments]
   /// The scores of every group in order; nil for weighted rows.
   var ranked: [RankedScores]?
+  /// The scores of every group in bins, when only counts are left.
+  var binned: [BinnedScores]?
 
   /// Gathers and sorts the scores of `outcomes`, on all cores.
   init(_ outcomes: Outcomes) {
@@ -36,6 +38,15 @@ struct ScoreTable: Sendable {
     }
   }
 
+  /// The scores that are left in counts: exact sums, and ranks to the width of a bin.
+  init(_ counts: AuditCounts) {
+    moments = counts.groups.map(\.moments)
+    // Weighted counts have no rows to rank.
+    let whole = counts.groups.allSatisfy { $0.counts.squares == $0.counts.cells }
+    binned = counts.groups.map { BinnedScores(positives: $0.positives, negatives: $0.negatives) }
+    if !whole { binned = nil }
+  }
+
   private static func none(_ groups: Int) -> [ScoreMoments] {
     .init(repeating: ScoreMoments(), count: groups)
   }
@@ -45,9 +56,11 @@ struct ScoreTable: Sendable {
     switch measure {
     case .auc:
       ranked?[group].auc(confidence: confidence)
+        ?? binned?[group].auc(confidence: confidence)
         ?? Rate(undefined: "not offered for weighted rows")
     case .calibrationError:
-      ranked?[group].calibrationError() ?? Rate(undefined: "not offered for weighted rows")
+      ranked?[group].calibrationError() ?? binned?[group].calibrationError()
+        ?? Rate(undefined: "not offered for weighted rows")
     default: moments[group].rate(measure, confidence: confidence)
     }
   }
@@ -62,6 +75,9 @@ struct ScoreTable: Sendable {
           positives: ranked.flatMap(\.positives).sorted(),
           negatives: ranked.flatMap(\.negatives).sorted())
       ]
+    }
+    all.binned = binned.map { binned in
+      [binned.dropFirst().reduce(into: binned[0]) { $0.merge($1) }]
     }
     return all
   }
