@@ -1,0 +1,58 @@
+public import Tensors
+
+/// Weights as 8-bit integers with one scale per output channel and no zero point.
+public struct ChannelQuantization: Hashable, Sendable {
+  /// Which integers symmetric weights use.
+  public enum Grid: String, Hashable, Codable, Sendable {
+    /// From -127 to 127; the largest magnitude of a channel is represented exactly.
+    case narrow
+    /// From -128 to 127 with 127.5 steps on either side, as PyTorch's observers have it; the
+    /// largest positive weight of a channel is clipped by half a step.
+    case full
+
+    /// The scale of a channel is its largest magnitude over this.
+    var stepsPerSide: Float { self == .narrow ? 127 : 127.5 }
+    /// The integers that may be used.
+    var limits: ClosedRange<Int> { self == .narrow ? -127...127 : -128...127 }
+  }
+
+  /// The shape of the weights, output channels first.
+  public var shape: [Int]
+  /// The integers, row-major.
+  public var integers: [Int8]
+  /// The scale of every output channel.
+  public var scales: [Float]
+
+  /// Quantizes weights whose first axis is the output channel, rounding to the nearest integer.
+  ///
+  /// A channel of zeros gets the smallest scale.
+  ///
+  /// - Precondition: `weights` holds `float32` and has at least one axis.
+  public static func symmetric(_ weights: Tensor, grid: Grid) -> ChannelQuantization {
+    precondition(!weights.shape.isEmpty, "a scalar has no channels")
+    let values = weights.floats
+    let channels = weights.shape[0]
+    let perChannel = channels == 0 ? 0 : values.count / channels
+    var integers = [Int8](repeating: 0, count: values.count)
+    var scales = [Float](repeating: 0, count: channels)
+    for channel in 0..<channels {
+      let members = channel * perChannel..<(channel + 1) * perChannel
+      let range = finiteRange(of: Array(values[members]))
+      let largest = max(-(range?.lower ?? 0), range?.upper ?? 0)
+      let scale = max(largest / grid.stepsPerSide, QuantizationParameters.smallestScale)
+      scales[channel] = scale
+      let parameters = QuantizationParameters(scale: scale, zeroPoint: 0)
+      for i in members {
+        integers[i] = Int8(parameters.quantize(values[i], limits: grid.limits))
+      }
+    }
+    return ChannelQuantization(shape: weights.shape, integers: integers, scales: scales)
+  }
+
+  /// The real weights that the integers stand for.
+  public var dequantized: Tensor {
+    let perChannel = scales.isEmpty ? 0 : integers.count / scales.count
+    let values = integers.indices.map { Float(integers[$0]) * scales[$0 / max(perChannel, 1)] }
+    return Tensor(shape: shape, values)
+  }
+}
