@@ -74,7 +74,9 @@ let package = Package(
       swiftSettings: fast),
     .target(
       name: "Compression",
-      dependencies: ["Training", "Execution", "Faces", "Fairness", "Files", "Graphs", "Tensors"],
+      dependencies: [
+        "Training", "Execution", "Faces", "Fairness", "Files", "Graphs", "OneDNN", "Tensors",
+      ],
       swiftSettings: fast),
     .target(
       name: "Study",

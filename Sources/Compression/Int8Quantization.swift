@@ -1,0 +1,116 @@
+public import Graphs
+import Tensors
+
+/// Writes a graph as a standard ONNX int8 model: QuantizeLinear and DequantizeLinear around every
+/// operator that has an integer form.
+///
+/// Weights are stored as int8 with one scale per output channel and no zero point, biases as
+/// `float32`, activations are 8-bit unsigned with one scale and zero point per tensor. A runtime
+/// that knows the pattern computes with integers; one that does not gets the same numbers from the
+/// operators as they are written.
+public struct Int8Quantization: GraphPass {
+  /// Where activations are quantized.
+  public var sites: ActivationSites
+  /// The scale and zero point of every observed tensor of ``sites``.
+  public var activations: [String: QuantizationParameters]
+  /// Which integers weights use.
+  public var weightGrid: ChannelQuantization.Grid
+
+  /// The pass for what was found by calibration.
+  public init(
+    sites: ActivationSites, activations: [String: QuantizationParameters],
+    weightGrid: ChannelQuantization.Grid = .narrow
+  ) {
+    self.sites = sites
+    self.activations = activations
+    self.weightGrid = weightGrid
+  }
+
+  /// Returns the quantized graph; names of inputs, outputs and operators stay.
+  ///
+  /// - Throws: ``CompressionError`` when a range is missing or weights are not constants.
+  public func rewrite(_ graph: Graph) throws(CompressionError) -> Graph {
+    var result = graph
+    result.nodes = []
+    // The tensor that readers of a quantized tensor get instead.
+    var replacements: [String: String] = [:]
+    var written: Set<String> = []
+
+    for input in graph.inputs {
+      try quantize(input.name, in: &result, &replacements)
+    }
+    for node in graph.nodes {
+      var node = node
+      let readsIntegers = Self.readsIntegers(node.operation, sites: sites)
+      if node.operation == .convolution || node.operation == .gemm {
+        try quantizeWeights(of: &node, in: &result, &written)
+      }
+      if readsIntegers { node.inputs = node.inputs.map { replacements[$0] ?? $0 } }
+      result.nodes.append(node)
+      for output in node.outputs { try quantize(output, in: &result, &replacements) }
+    }
+    result.removeUnreadInitializers()
+    return result
+  }
+
+  /// Whether an operator takes the quantized form of what it reads.
+  private static func readsIntegers(_ operation: Operation, sites: ActivationSites) -> Bool {
+    switch operation {
+    case .quantizeLinear, .dequantizeLinear, .softmax, .identity: false
+    default: true
+    }
+  }
+
+  /// Appends the pair of nodes that rounds `tensor`, if it is one to quantize.
+  private func quantize(
+    _ tensor: String, in graph: inout Graph, _ replacements: inout [String: String]
+  ) throws(CompressionError) {
+    guard let source = sites.ranges[tensor] else { return }
+    guard let parameters = activations[source] else {
+      throw CompressionError("tensor '\(source)'", "has no calibrated range")
+    }
+    let scale = "\(source)_scale"
+    let zeroPoint = "\(source)_zero_point"
+    graph.initializers[scale] = Tensor(scalar: parameters.scale)
+    graph.initializers[zeroPoint] = Tensor(scalar: UInt8(clamping: parameters.zeroPoint))
+    graph.nodes += [
+      Node(
+        "\(tensor)_QuantizeLinear", .quantizeLinear, inputs: [tensor, scale, zeroPoint],
+        outputs: ["\(tensor)_quantized"]),
+      Node(
+        "\(tensor)_DequantizeLinear", .dequantizeLinear,
+        inputs: ["\(tensor)_quantized", scale, zeroPoint], outputs: ["\(tensor)_dequantized"]),
+    ]
+    replacements[tensor] = "\(tensor)_dequantized"
+  }
+
+  /// Replaces the constant weights of `node` by integers and the node that scales them.
+  private func quantizeWeights(
+    of node: inout Node, in graph: inout Graph, _ written: inout Set<String>
+  ) throws(CompressionError) {
+    let place = "node '\(node.name)'"
+    guard node.inputs.count >= 2 else { throw CompressionError(place, "has no weights") }
+    let name = node.inputs[1]
+    if written.contains(name) { return }
+    guard let weight = graph.initializers[name], weight.elementType == .float32,
+      weight.shape.count >= 2
+    else {
+      throw CompressionError(
+        place, "its weights '\(name)' are not a float32 constant of two or more axes")
+    }
+    if node.operation == .gemm && node.int("transB", default: 0) == 0 {
+      throw CompressionError(place, "its weights are stored inputs first; expected transB = 1")
+    }
+    let quantized = ChannelQuantization.symmetric(weight, grid: weightGrid)
+    graph.initializers[name] = nil
+    graph.initializers["\(name)_quantized"] = Tensor(shape: quantized.shape, quantized.integers)
+    graph.initializers["\(name)_scale"] = Tensor(
+      shape: [quantized.scales.count], quantized.scales)
+    graph.nodes.append(
+      Node(
+        "\(name)_DequantizeLinear", .dequantizeLinear,
+        inputs: ["\(name)_quantized", "\(name)_scale"], outputs: [name],
+        attributes: ["axis": .int(0)]))
+    written.insert(name)
+  }
+}
