@@ -1,4 +1,5 @@
 public import Graphs
+import Tensors
 
 /// Which activations of a graph are quantized, and which of them share one range.
 ///

@@ -27,7 +27,8 @@ public struct BatchNormFolding: GraphPass {
       guard node.int("training_mode", default: 0) == 0,
         let source = node.inputs.first, let before = index.writer[source],
         graph.nodes[before].operation == .convolution, graph.nodes[before].inputs.count >= 2,
-        index.onlyReader(of: source) == position, graph.initializers[graph.nodes[before].inputs[1]] != nil
+        index.onlyReader(of: source) == position,
+        graph.initializers[graph.nodes[before].inputs[1]] != nil
       else { continue }
       try fold(node, into: before, of: &result, shared: index)
       folded.insert(position)

@@ -1,0 +1,74 @@
+import Graphs
+import Tensors
+
+/// Shifts biases so that quantization leaves the mean of every output channel where it was.
+///
+/// Layer by layer in the order of the graph, the mean over images and positions of what a
+/// convolution or product writes is compared between the float graph and the quantized one, whose
+/// earlier layers are corrected already, and the difference is added to the bias.
+///
+/// Source: M. Nagel and others, *Data-Free Quantization through Weight Equalization and Bias
+/// Correction*, ICCV 2019, section 4.2 and appendix D (the empirical form).
+struct BiasCorrection {
+  /// Returns `graph`, a float graph, with corrected biases.
+  ///
+  /// - Parameters:
+  ///   - graph: The float graph, folded if it is to be.
+  ///   - quantization: How it will be quantized.
+  ///   - probe: The images.
+  func correct(
+    _ graph: Graph, for quantization: Int8Quantization, with probe: some TensorProbe
+  ) throws -> Graph {
+    let layers = graph.nodes.indices.filter {
+      let node = graph.nodes[$0]
+      return (node.operation == .convolution || node.operation == .gemm)
+        && node.inputs.count >= 2 && graph.initializers[node.inputs[1]] != nil
+    }
+    var corrected = graph
+    for layer in layers { Self.ensureBias(of: layer, in: &corrected) }
+    let names = layers.map { graph.nodes[$0].outputs[0] }
+    let channels = layers.map { graph.initializers[graph.nodes[$0].inputs[1]]?.shape.first ?? 0 }
+    let wanted = try means(of: names, channels, in: corrected, probe)
+    for (i, layer) in layers.enumerated() {
+      let quantized = try quantization.rewrite(corrected)
+      let found = try means(of: [names[i]], [channels[i]], in: quantized, probe)[0]
+      let bias = corrected.nodes[layer].inputs[2]
+      guard let old = corrected.initializers[bias] else { continue }
+      let shifted = zip(old.floats, zip(wanted[i], found)).map {
+        Float(Double($0) + $1.0 - $1.1)
+      }
+      corrected.initializers[bias] = Tensor(shape: old.shape, shifted)
+    }
+    return corrected
+  }
+
+  /// The mean of every channel of `tensors` over all images and positions, in `Double`.
+  private func means(
+    of tensors: [String], _ channels: [Int], in graph: Graph, _ probe: some TensorProbe
+  ) throws -> [[Double]] {
+    var sums = channels.map { [Double](repeating: 0, count: $0) }
+    var counts = channels.map { _ in 0 }
+    try probe.run(graph, showing: tensors) { tensor, values, images in
+      let area = values.count / max(1, images * channels[tensor])
+      for row in 0..<images * channels[tensor] {
+        var sum = 0.0
+        for value in values[row * area..<(row + 1) * area] { sum += Double(value) }
+        sums[tensor][row % channels[tensor]] += sum
+      }
+      counts[tensor] += images * area
+    }
+    return zip(sums, counts).map { sums, count in sums.map { $0 / Double(max(1, count)) } }
+  }
+
+  /// Gives the layer a bias of its own, of zeros where it had none.
+  private static func ensureBias(of layer: Int, in graph: inout Graph) {
+    let weight = graph.nodes[layer].inputs[1]
+    let count = graph.initializers[weight]?.shape.first ?? 0
+    let old = graph.nodes[layer].inputs.dropFirst(2).first { !$0.isEmpty }
+    let name = graph.freeName("\(weight).correctedBias")
+    let zeros = Tensor(shape: [count], [Float](repeating: 0, count: count))
+    graph.initializers[name] = old.flatMap { graph.initializers[$0] } ?? zeros
+    graph.nodes[layer].inputs = Array(graph.nodes[layer].inputs.prefix(2)) + [name]
+    graph.removeUnreadInitializers()
+  }
+}

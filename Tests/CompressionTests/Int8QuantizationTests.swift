@@ -1,0 +1,150 @@
+import GraphReference
+import Graphs
+import Tensors
+import Testing
+
+@testable import Compression
+
+@Suite struct Int8QuantizationTests {
+  private func quantized(
+    seed: UInt64, keepsBatchNorms: Bool = false, observer: ObserverKind = .minMax
+  ) throws -> (float: Graph, pass: Int8Quantization, images: [Float]) {
+    let graph = SmallNetwork.graph(seed: seed)
+    let float = keepsBatchNorms ? graph : try BatchNormFolding().rewrite(graph)
+    let sites = ActivationSites(of: float, keepsBatchNorms: keepsBatchNorms)
+    let images = SmallNetwork.images(4, seed: seed)
+    let activations = try Calibration(observer: observer, grid: 0...255)
+      .parameters(of: float, at: sites, with: ReferenceProbe(batches: [images]))
+    return (float, Int8Quantization(sites: sites, activations: activations), images)
+  }
+
+  @Test func `activations are quantized where integers are read`() throws {
+    let graph = try BatchNormFolding().rewrite(SmallNetwork.graph(seed: 0))
+    let sites = ActivationSites(of: graph, keepsBatchNorms: false)
+    #expect(
+      sites.observed == [
+        "input", "relu_out", "downsample.1_out", "a_relu_out", "b_bn_out", "add_relu_out",
+        "gap_out",
+      ])
+    #expect(sites.ranges["maxpool_out"] == "relu_out")
+    #expect(sites.ranges["flatten_out"] == "gap_out")
+    #expect(sites.ranges["logits"] == nil)
+  }
+
+  /// As PyTorch's eager mode does without `fuse_model()`.
+  @Test func `kept batch norms get ranges of their own, and ReLUs share them`() throws {
+    let sites = ActivationSites(of: SmallNetwork.graph(seed: 0), keepsBatchNorms: true)
+    #expect(
+      sites.observed == [
+        "input", "conv1_out", "bn1_out", "downsample.0_out", "downsample.1_out", "a_out",
+        "a_bn_out", "b_out", "b_bn_out", "add_relu_out",
+      ])
+    #expect(sites.ranges["relu_out"] == "bn1_out")
+    #expect(sites.ranges["maxpool_out"] == "bn1_out")
+    #expect(sites.ranges["flatten_out"] == "add_relu_out")
+  }
+
+  @Test(arguments: ObserverKind.allCases)
+  func `the quantized network stays near the float one`(observer: ObserverKind) throws {
+    let (float, pass, images) = try quantized(seed: 5, observer: observer)
+    let before = try #require(SmallNetwork.run(float, images)["logits"]).floats
+    let after = try #require(SmallNetwork.run(pass.rewrite(float), images)["logits"]).floats
+    let error = zip(before, after).map { abs($0 - $1) }.max() ?? .infinity
+    let spread = (before.max() ?? 0) - (before.min() ?? 0)
+    #expect(error > 0)
+    #expect(error < 0.1 * spread)
+  }
+
+  @Test func `every activation is within half a step of what was quantized`() throws {
+    let (float, pass, images) = try quantized(seed: 6)
+    let values = try SmallNetwork.run(pass.rewrite(float), images)
+    for (tensor, source) in pass.sites.ranges {
+      let parameters = try #require(pass.activations[source])
+      let real = try #require(values[tensor]).floats
+      let rounded = try #require(values["\(tensor)_dequantized"]).floats
+      let lowest = parameters.dequantize(0)
+      let highest = parameters.dequantize(255)
+      for (x, y) in zip(real, rounded) {
+        let inside = min(max(x, lowest), highest)
+        #expect(abs(inside - y) <= parameters.scale * 0.5001)
+      }
+    }
+  }
+
+  @Test func `after a ReLU zero is the lowest integer`() throws {
+    let (_, pass, _) = try quantized(seed: 7)
+    for tensor in ["relu_out", "a_relu_out", "add_relu_out", "gap_out"] {
+      #expect(pass.activations[tensor]?.zeroPoint == 0)
+    }
+    #expect(pass.activations["input"]?.zeroPoint != 0)
+  }
+
+  @Test func `weights are stored as integers only`() throws {
+    for keepsBatchNorms in [false, true] {
+      let (float, pass, _) = try quantized(seed: 8, keepsBatchNorms: keepsBatchNorms)
+      let graph = try pass.rewrite(float)
+      for name in ["conv1.weight", "downsample.0.weight", "a.weight", "b.weight", "fc.weight"] {
+        #expect(graph.initializers[name] == nil)
+        #expect(graph.initializers["\(name)_quantized"]?.elementType == .int8)
+      }
+      let norms = graph.nodes.filter { $0.operation == .batchNormalization }.count
+      #expect(norms == (keepsBatchNorms ? 4 : 0))
+      _ = try graph.validate()
+    }
+  }
+
+  @Test(arguments: 0..<5 as Range<UInt64>)
+  func `weights are within half a step, and the largest is exact`(seed: UInt64) {
+    var random = SplitMix64(seed: seed)
+    let values = (0..<5 * 27).map { _ in Float(random.normal()) }
+    let weights = Tensor(shape: [5, 3, 3, 3], values)
+    let found = ChannelQuantization.symmetric(weights, grid: .narrow)
+    #expect(found.integers.allSatisfy { $0 >= -127 })
+    for channel in 0..<5 {
+      let members = channel * 27..<(channel + 1) * 27
+      let scale = found.scales[channel]
+      for i in members {
+        #expect(abs(values[i] - Float(found.integers[i]) * scale) <= scale * 0.5001)
+      }
+      #expect(found.integers[members].map { abs(Int($0)) }.max() == 127)
+    }
+  }
+
+  @Test func `bias correction brings the means back`() throws {
+    let (float, pass, images) = try quantized(seed: 9)
+    let probe = ReferenceProbe(batches: [images])
+    let corrected = try BiasCorrection().correct(float, for: pass, with: probe)
+    func means(_ graph: Graph, _ tensor: String) throws -> [Double] {
+      let found = try #require(SmallNetwork.run(graph, images)[tensor])
+      let (channels, area) = (found.shape[1], found.shape[2...].reduce(1, *))
+      var sums = [Double](repeating: 0, count: channels)
+      for (i, x) in found.floats.enumerated() { sums[i / area % channels] += Double(x) }
+      return sums.map { $0 / Double(found.shape[0] * area) }
+    }
+    var (plain, repaired) = (0.0, 0.0)
+    for tensor in ["bn1_out", "a_bn_out", "b_bn_out", "logits"] {
+      let wanted = try means(float, tensor)
+      for (sum, graph) in [(0, try pass.rewrite(float)), (1, try pass.rewrite(corrected))] {
+        let error = zip(wanted, try means(graph, tensor)).map { abs($0 - $1) }.reduce(0, +)
+        if sum == 0 { plain += error } else { repaired += error }
+      }
+    }
+    #expect(plain > 1e-4)
+    #expect(repaired < 1e-5)
+  }
+
+  @Test func `calibration names a tensor that is not finite`() throws {
+    var graph = try BatchNormFolding().rewrite(SmallNetwork.graph(seed: 10))
+    let weights = try #require(graph.initializers["a.weight"])
+    var values = weights.floats
+    values[0] = .infinity
+    graph.initializers["a.weight"] = Tensor(shape: weights.shape, values)
+    let sites = ActivationSites(of: graph, keepsBatchNorms: false)
+    let probe = ReferenceProbe(batches: [SmallNetwork.images(2, seed: 1)])
+    let error = #expect(throws: CompressionError.self) {
+      try Calibration(observer: .minMax, grid: 0...255).parameters(
+        of: graph, at: sites, with: probe)
+    }
+    #expect(error?.description == "tensor 'a_relu_out': holds values that are not finite numbers")
+  }
+}
