@@ -10,12 +10,14 @@ import Tensors
 /// Source: M. Nagel and others, *Data-Free Quantization through Weight Equalization and Bias
 /// Correction*, ICCV 2019, section 4.2 and appendix D (the empirical form).
 struct BiasCorrection {
-  /// Returns `graph`, a float graph, with corrected biases.
+  /// Corrects the biases of a float graph.
   ///
   /// - Parameters:
   ///   - graph: The float graph, folded if it is to be.
   ///   - quantization: How it will be quantized.
   ///   - probe: The images.
+  /// - Returns: The float graph; quantizing it again gives the corrected model.
+  /// - Throws: Whatever running the graphs throws.
   func correct(
     _ graph: Graph, for quantization: Int8Quantization, with probe: some TensorProbe
   ) throws -> Graph {

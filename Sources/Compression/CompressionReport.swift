@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Graphs
 
 /// What a compressed model was made from, how, and where its bytes go.
 public struct CompressionReport: Hashable, Codable, Sendable {

@@ -11,6 +11,7 @@ protocol TensorProbe {
   ///   - tensors: The names of the tensors to show.
   ///   - body: Called for every batch and tensor with the tensor's place in `tensors`, its values
   ///     in row-major order, and the number of images they belong to.
+  /// - Throws: What running the graph or `body` throws.
   func run(
     _ graph: Graph, showing tensors: [String],
     _ body: (_ tensor: Int, _ values: [Float], _ images: Int) throws -> Void) throws
