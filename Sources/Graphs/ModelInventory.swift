@@ -42,8 +42,11 @@ public struct ModelInventory: Hashable, Sendable {
 
   /// The inventory of the ONNX file at `path`.
   ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - inputs: Extents of inputs that the file leaves free, for ``values``.
   /// - Throws: ``FileError`` as ``ONNXFile/read(_:)`` does.
-  public init(path: String) throws(FileError) {
+  public init(path: String, inputs: [String: [Int]] = [:]) throws(FileError) {
     let bytes = try Files.read(path)
     let model = try ONNXFile.decode(bytes, path: path)
     fileBytes = bytes.count
@@ -55,7 +58,7 @@ public struct ModelInventory: Hashable, Sendable {
       .map { Int($0.version) } ?? 0
     do {
       graph = try ONNXReader(model: model).graph()
-      values = try graph.inferValues()
+      values = try graph.inferValues(inputs: inputs)
       entries = []
       for tensor in model.graph.initializer {
         entries.append(try Entry(tensor, name: tensor.name))
@@ -86,16 +89,27 @@ public struct ModelInventory: Hashable, Sendable {
     }.sorted { ($1.bytes, $0.elementType.rawValue) < ($0.bytes, $1.elementType.rawValue) }
   }
 
-  /// The number of elements of all constants but scales and zero points.
-  ///
-  /// Running statistics of batch normalisations count.
+  /// The number of weights and biases: elements of all constants but statistics, scales and zeros.
   public var parameters: Int {
-    var scales: Set<String> = []
-    for node in graph.nodes
-    where node.operation == .quantizeLinear || node.operation == .dequantizeLinear {
-      scales.formUnion(node.inputs.dropFirst())
+    graph.initializers.reduce(0) { $0 + $1.value.count } - statistics - quantizers
+  }
+
+  /// The number of running means and variances of batch normalisations.
+  public var statistics: Int {
+    count { $0.operation == .batchNormalization ? Array($0.inputs.dropFirst(3)) : [] }
+  }
+
+  /// The number of scales and zero points.
+  public var quantizers: Int {
+    count { node in
+      let quantizes = node.operation == .quantizeLinear || node.operation == .dequantizeLinear
+      return quantizes ? Array(node.inputs.dropFirst()) : []
     }
-    return graph.initializers.reduce(0) { $0 + (scales.contains($1.key) ? 0 : $1.value.count) }
+  }
+
+  /// The elements of the constants that `names` picks from the nodes, each counted once.
+  private func count(_ names: (Node) -> [String]) -> Int {
+    Set(graph.nodes.flatMap(names)).reduce(0) { $0 + (graph.initializers[$1]?.count ?? 0) }
   }
 }
 
