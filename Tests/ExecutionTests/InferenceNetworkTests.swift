@@ -101,6 +101,13 @@ struct NetworkGolden: Decodable, Sendable, CustomTestStringConvertible {
     }
     #expect(error?.description == "graph 'resnet18': has 2 inputs, expected 1")
   }
+
+  @Test func `a graph too large for the machine is refused`() throws {
+    let graph = ResNet.resnet18(classes: 2, seed: nil)
+    #expect(throws: ExecutionError.self) {
+      try InferenceSession(graph, batch: 1 << 20, inputShape: [3, 1024, 1024])
+    }
+  }
 }
 
 @Suite struct MemoryPlanTests {

@@ -40,6 +40,45 @@ import Testing
     }
   }
 
+  /// Twenty convolutions deep, one rounding that falls to the other side reaches everything.
+  @Test func `a quantized ResNet-18 decides as the plain loops do`() throws {
+    var network = ResNet.resnet18(classes: 2).withFormulaWeights()
+    network.inputs = [Value("input", shape: [4, 3, 32, 32])]
+    let input = FormulaWeights.images([4, 3, 32, 32])
+    var quantizer = try Quantizer(network, calibration: input)
+    var random = SplitMix64(seed: 1)
+    quantizer.quantize("input")
+    for node in network.nodes {
+      switch node.operation {
+      case .convolution, .gemm: quantizer.quantizeWeights(of: node.outputs[0], using: &random)
+      case .relu, .globalAveragePool: quantizer.quantize(node.outputs[0])
+      case .batchNormalization where node.name.contains("downsample"):
+        quantizer.quantize(node.outputs[0], isSigned: true)
+      default: continue
+      }
+    }
+    let wholes = quantizer.graph.nodes.filter { $0.operation == .quantizeLinear }
+    let graph = try quantizer.graph.giving(wholes.map { $0.outputs[0] } + ["logits"])
+    let (found, expected) = (try compiled(graph, input), try reference(graph, input))
+    // All stages are equal up to the first where a number falls to the other side of a tie: one
+    // in a thousand at most, by one step.
+    for node in wholes {
+      let pairs = zip(found[node.outputs[0]] ?? [], expected[node.outputs[0]] ?? [])
+      let steps = pairs.map { abs($0 - $1) }.filter { $0 > 0 }
+      if steps.isEmpty { continue }
+      #expect(steps.count * 1000 < expected[node.outputs[0]]?.count ?? 0, "\(node.name)")
+      #expect(steps.allSatisfy { $0 == 1 }, "\(node.name)")
+      break
+    }
+    let (logits, right) = (try #require(found["logits"]), try #require(expected["logits"]))
+    for i in 0..<4 {
+      #expect((logits[2 * i] < logits[2 * i + 1]) == (right[2 * i] < right[2 * i + 1]))
+    }
+    // What such a number starts is small beside what quantizing does to the logits.
+    let real = try #require(try reference(network, input)["logits"])
+    #expect(3 * difference(logits, right) < difference(real, right))
+  }
+
   @Test(arguments: 0..<6 as Range<UInt64>)
   func `bfloat16 parts do not disturb quantized ones`(seed: UInt64) throws {
     let (graph, input, _) = try quantized(.fused, seed: seed, declaring: false)

@@ -1,3 +1,4 @@
+import Foundation
 import OneDNN
 import Tensors
 
@@ -37,7 +38,17 @@ struct Assembly {
     for (i, step) in compiler.prepared.enumerated() {
       items.append(.init(byteCount: step.scratchpadByteCount, lifetime: i...i))
     }
+    // Before the plan adds lengths up: a graph from a file may ask for any size.
+    let limit = Int(clamping: ProcessInfo.processInfo.physicalMemory)
+    if let largest = items.map(\.byteCount).max(), largest > limit / 2 {
+      throw ExecutionError(
+        "graph", "needs \(largest) bytes for one tensor; this machine has \(limit)")
+    }
     let plan = MemoryPlan(items)
+    guard plan.byteCount <= limit else {
+      throw ExecutionError(
+        "graph", "needs \(plan.byteCount) bytes for its tensors; this machine has \(limit)")
+    }
     arena = AlignedBuffer(count: plan.byteCount)
     let base = UnsafeMutableRawPointer(arena.pointer)
 

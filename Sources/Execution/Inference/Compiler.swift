@@ -32,7 +32,7 @@ struct Prepared {
 struct Compiler {
   let engine: Engine
   let stream: Stream
-  let program: Program
+  private(set) var program: Program
   let layouts: [Layout]
   /// Which slot's memory each slot lies in: its own unless it takes over that of another.
   private(set) var storage: [Int]
@@ -40,23 +40,28 @@ struct Compiler {
   private(set) var lastUse: [Int]
   private(set) var prepared: [Prepared] = []
 
-  init(_ program: Program) throws {
+  init(_ program: consuming Program) throws {
     engine = try Engine()
     stream = try Stream(engine)
-    self.program = program
-    layouts = try program.slots.enumerated().map { i, slot in
+    let (slots, steps) = (program.slots, program.steps.count)
+    layouts = try slots.enumerated().map { i, slot in
       try Layout(
         slot.shape.isEmpty ? [1] : slot.shape, slot.elementType,
         slot.shape.count == 4 && i > 0 && slot.constant == nil ? .channelsLast : .rowMajor)
     }
-    storage = Array(program.slots.indices)
-    lastUse = Array(repeating: -1, count: program.slots.count)
+    storage = Array(slots.indices)
+    lastUse = Array(repeating: -1, count: slots.count)
     for (i, step) in program.steps.enumerated() {
       for slot in step.reads { lastUse[slot] = i }
       lastUse[step.destination] = max(lastUse[step.destination], i)
     }
-    for output in program.outputs { lastUse[output.view.slot] = program.steps.count }
-    for (i, step) in program.steps.enumerated() { prepared.append(try prepare(step, at: i)) }
+    for output in program.outputs { lastUse[output.view.slot] = steps }
+    self.program = program
+    for i in 0..<steps {
+      prepared.append(try prepare(self.program.steps[i], at: i))
+      // The weights are in the kernel's order now: do not hold them twice.
+      self.program.steps[i].work = .copy
+    }
   }
 
   private mutating func prepare(_ step: Step, at index: Int) throws -> Prepared {

@@ -54,6 +54,7 @@ public final class InferenceSession {
     var program = try Lowering.program(of: graph, inputShape: shape, precision: precision)
     program.keepInputOutOfOutputs()
     let compiler = try Compiler(program)
+    let compiled = compiler.program
     let assembly = try Assembly(compiler)
     stream = compiler.stream
     arena = assembly.arena
@@ -64,8 +65,8 @@ public final class InferenceSession {
     arenaBytes = arena.count
     weightBytes = constants.reduce(0) { $0 + $1.layout.byteCount }
     input = Value(graph.inputs[0].name, shape: shape)
-    outputs = program.outputs.map { output in
-      Value(output.name, shape: program.slots[output.view.slot].shape)
+    outputs = compiled.outputs.map { output in
+      Value(output.name, shape: compiled.slots[output.view.slot].shape)
     }
   }
 

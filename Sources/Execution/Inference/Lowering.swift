@@ -40,6 +40,13 @@ struct Lowering {
       throw ExecutionError("input '\(input.name)'", "is \(input.elementType), expected float32")
     }
     let types = try graph.inferShapes(inputs: [input.name: shape])
+    for name in [input.name] + graph.nodes.flatMap(\.outputs) {
+      guard let type = types[name], 1...6 ~= type.shape.count, type.count > 0 else {
+        throw ExecutionError(
+          "tensor '\(name)'",
+          "has the shape \(types[name]?.shape ?? []), expected 1 to 6 axes, none of them empty")
+      }
+    }
     var lowering = Lowering(graph, types: types, precision: precision)
     let slot = lowering.program.addSlot(input.name, shape, .float32)
     lowering.views[input.name] = View(slot: slot)

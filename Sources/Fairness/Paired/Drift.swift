@@ -127,13 +127,10 @@ extension Drift {
     }
     guard verdict == .undecided else { return }
     // Half-widths shrink with the square root of the rows: whichever question is settled first,
-    // if the drift is truly as large as it looks. A direction also needs the size's interval.
-    let size = growthInterval.map { bounds in
-      (growth > 0 ? growth - bounds.low : bounds.high - growth) / abs(growth)
-    } ?? 0
+    // if the drift is truly as large as it looks.
     let shrink = [
       (equivalenceInterval.high - equivalenceInterval.low) / 2 / (margin - abs(value)),
-      max((interval.high - interval.low) / 2 / abs(value), size),
+      (interval.high - interval.low) / 2 / abs(value),
     ].filter { $0 > 0 && $0.isFinite }.min()
     guard let shrink else { return }
     let needed = (Double(rows) * max(1, shrink * shrink)).rounded(.up)
