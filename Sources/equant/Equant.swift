@@ -11,6 +11,7 @@ struct Equant: AsyncParsableCommand {
       Doctor.self,
       BenchLoading.self,
       BenchInference.self,
+      BenchTraining.self,
     ],
     groupedSubcommands: [
       CommandGroup(
