@@ -16,19 +16,19 @@ struct Equant: AsyncParsableCommand {
     groupedSubcommands: [
       CommandGroup(
         name: "Data",
-        subcommands: [
-        ]),
+        subcommands: []),
       CommandGroup(
         name: "Models",
-        subcommands: [
-        ]),
+        subcommands: []),
       CommandGroup(
         name: "Fairness",
         subcommands: [
+          AuditCommand.self,
+          CompareCommand.self,
+          GateCommand.self,
         ]),
       CommandGroup(
         name: "Experiments",
-        subcommands: [
-        ]),
+        subcommands: []),
     ])
 }

@@ -127,10 +127,13 @@ extension Drift {
     }
     guard verdict == .undecided else { return }
     // Half-widths shrink with the square root of the rows: whichever question is settled first,
-    // if the drift is truly as large as it looks.
+    // if the drift is truly as large as it looks. A direction also needs the size's interval.
+    let size = growthInterval.map { bounds in
+      (growth > 0 ? growth - bounds.low : bounds.high - growth) / abs(growth)
+    } ?? 0
     let shrink = [
       (equivalenceInterval.high - equivalenceInterval.low) / 2 / (margin - abs(value)),
-      (interval.high - interval.low) / 2 / abs(value),
+      max((interval.high - interval.low) / 2 / abs(value), size),
     ].filter { $0 > 0 && $0.isFinite }.min()
     guard let shrink else { return }
     let needed = (Double(rows) * max(1, shrink * shrink)).rounded(.up)

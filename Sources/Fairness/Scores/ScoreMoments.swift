@@ -90,6 +90,7 @@ public struct ScoreMoments: Hashable, Codable, Sendable {
     default: return Rate(undefined: "not a mean of scores")
     }
     guard part.weight > 0 else { return Rate(undefined: measure.emptyReason) }
+    guard !sum.isNaN else { return Rate(undefined: "is not in these counts") }
     let mean = sum / part.weight
     let effective = part.weight * part.weight / part.squaredWeight
     var interval: Interval?
