@@ -1,0 +1,77 @@
+import Images
+
+extension PortraitPainter {
+  /// What fills a shape with hair.
+  var hairPaint: Paint { .picture(layer, scale: Point(1, 1)) }
+
+  /// The pixels of the picture that may lie in a box of the head, its corners in units.
+  func bounds(_ low: Point, _ high: Point) -> (columns: Range<Int>, rows: Range<Int>) {
+    let corners = [low, high, Point(low.x, high.y), Point(high.x, low.y)]
+      .map { pose.behind($0.x, $0.y) }
+    let xs = corners.map(\.x)
+    let ys = corners.map(\.y)
+    func range(_ values: [Double], _ count: Int) -> Range<Int> {
+      let low = min(max(0, Int((values.min() ?? 0).rounded(.down))), count)
+      let high = min(max(low, Int((values.max() ?? 0).rounded(.up))), count)
+      return low..<high
+    }
+    return (range(xs, canvas.width), range(ys, canvas.height))
+  }
+
+  /// Fills the layer with strands that run from the parting down, shining where the head is round.
+  func shadeHair() {
+    let s = sitter
+    let end = s.style == .long ? s.hairEnd + 14 : 40
+    let (columns, rows) = bounds(Point(-66, s.crown - 34), Point(66, end))
+    let half = (0..<320).map { i -> Float in
+      let y = Double(i) - 140
+      let arc = y < -22 ? (y + 22) / 68 : 0
+      return 1 / Float(s.cheek * max(0.1, 1 - arc * arc).squareRoot())
+    }
+    let swing = (0..<256).map { Float(sine(Double($0) / 128 * .pi) * 30 * s.wave) }
+    let perUnit = 1 / (pose.scale * pose.scale)
+    let stepX = Float(pose.right.x * perUnit)
+    let stepY = Float(pose.down.x * perUnit)
+    let turn = -24 * pose.sinYaw
+    let parting = Float(s.parting)
+    let hair = SIMD4<Float>(SIMD4(s.hair, 0)) * 255
+    let gray = s.has(.grayHair)
+    let shine = hair * (gray ? 0.35 : 0.75) + 22 + 16 * (s.has(.straightHair) ? 1 : 0)
+    let contrast = Float(s.luck.contrast)
+    let (lightX, lightY) = (Float(s.luck.light.x), Float(s.luck.light.y))
+    let depth: Float = s.has(.straightHair) ? 0.30 : 0.38
+    let width = canvas.width
+    let phase = Int32(s.luck.mottle & 255)
+    let strands = Noise.shared.strands
+    let top = SIMD4<Float>(repeating: 255)
+    layer.withPixels { pixels in
+      for row in rows {
+        let dy = Double(row) + 0.5 - pose.origin.y
+        let dx = Double(columns.lowerBound) + 0.5 - pose.origin.x
+        var hx = Float((dx * pose.right.x + dy * pose.right.y) * perUnit - turn)
+        var hy = Float((dx * pose.down.x + dy * pose.down.y) * perUnit)
+        for column in columns {
+          let line = Int32(hy)
+          let inverse = half[Int(min(max(line &+ 140, 0), 319))]
+          let above = min(max((hy + 22) * -0.022, 0), 1)
+          let u = (hx - parting * above) * inverse
+          let wave = swing[Int((line &* 6 &+ Int32(u * 42) &+ phase) & 255)]
+          let across = Int((Int32((u + 4) * 118 + wave)) & 511)
+          let along = Int((line &+ 140) >> 3 & 31)
+          let strand = strands[along &* Noise.columns &+ across]
+          let q = (hy + 60 - 15 * u * u + wave * 0.12) * 0.105
+          let band = max(0, 1 - q * q)
+          let round = 0.92 + contrast * 0.45 * (hx * lightX * 0.02 + (hy + 24) * lightY * 0.011)
+          let edge = min(u * u, 1.5) * 0.14
+          let tone = max(0.15, round - edge + depth * strand)
+          let gloss = band * band * max(0, 0.34 + 0.5 * strand)
+          let c = (hair * tone + shine * gloss).clamped(lowerBound: .zero, upperBound: top)
+          pixels[row &* width &+ column] =
+            0xff00_0000 | UInt32(c.x) << 16 | UInt32(c.y) << 8 | UInt32(c.z)
+          hx += stepX
+          hy += stepY
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,3 @@
+/// Drawn portraits: a stand-in for CelebA's photographs.
+public enum Portraits {
+}
