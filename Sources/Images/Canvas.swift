@@ -35,7 +35,8 @@ public final class Canvas {
     self.height = height
     self.surface = surface
     self.context = context
-    cairo_set_tolerance(context, 0.2)
+    cairo_set_tolerance(context, 0.25)
+    cairo_set_antialias(context, CAIRO_ANTIALIAS_FAST)
     cairo_set_line_cap(context, CAIRO_LINE_CAP_ROUND)
     cairo_set_line_join(context, CAIRO_LINE_JOIN_ROUND)
   }

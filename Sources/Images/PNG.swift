@@ -66,7 +66,8 @@ public enum PNG {
     defer { cairo_surface_destroy(decoded) }
     let status = cairo_surface_status(decoded)
     guard status == CAIRO_STATUS_SUCCESS else {
-      let reason = status == CAIRO_STATUS_READ_ERROR ? "it is truncated or damaged" : "it is damaged"
+      let reason =
+        status == CAIRO_STATUS_READ_ERROR ? "it is truncated or damaged" : "it is damaged"
       throw FileError(path, "is not a readable PNG image: \(reason)")
     }
     let flat = cairo_image_surface_create(CAIRO_FORMAT_RGB24, Int32(width), Int32(height))

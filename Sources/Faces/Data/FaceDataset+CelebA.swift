@@ -57,7 +57,7 @@ extension FaceDataset {
     throw FileError(folder, "has no folder img_align_celeba with the images")
   }
 
-  private static func find(_ name: String, in folder: String) -> String? {
+  static func find(_ name: String, in folder: String) -> String? {
     for place in ["", "/Anno", "/Eval"] {
       for ending in ["txt", "csv"] {
         let path = "\(folder)\(place)/\(name).\(ending)"
@@ -68,7 +68,7 @@ extension FaceDataset {
   }
 
   /// Reads a table of image and number, and gives the values in the order of the annotation.
-  private static func column<Value>(
+  static func column<Value>(
     _ path: String, for annotations: Annotations, _ warnings: inout [String], _ expected: String,
     _ value: (Int) -> Value?
   ) throws(FileError) -> [Value] {

@@ -41,20 +41,20 @@ struct Circumstances {
   var metal: Color
 
   init(using random: inout SplitMix64) {
-    shift = Point(random.normal() * 2.6, random.normal() * 2.4)
-    size = 0.925 + 0.045 * random.normal().clamped(2)
+    shift = Point(random.normal().clamped(2.5) * 4, random.normal().clamped(2.5) * 3.4)
+    size = 0.92 + 0.055 * random.normal().clamped(2)
     roll = 0.075 * random.normal().clamped(2.2)
     yaw = 0.15 * random.normal().clamped(2.2)
     pitch = 0.06 * random.normal().clamped(2)
 
     light = Point(random.uniform(-0.85...0.85), random.uniform(-0.75 ... -0.1))
     contrast = random.uniform(0.28...0.75)
-    exposure = random.uniform(0.84...1.12)
+    exposure = random.uniform(0.92...1.2)
     let warmth = random.normal().clamped(2) * 0.055
     let tint = random.normal().clamped(2) * 0.018
     cast = Color(1 + warmth, 1 + tint, 1 - warmth)
-    vignette = random.uniform(0...0.3)
-    grain = random.uniform(1.2...4.6)
+    vignette = random.uniform(0...0.22)
+    grain = random.uniform(0.8...3.2)
     grainStart = random.below(Noise.grainCount)
 
     tone = random.uniform()
@@ -68,9 +68,9 @@ struct Circumstances {
     shape = (0..<24).map { _ in random.normal().clamped(2.2) }
     choice = (0..<32).map { _ in random.uniform() }
 
-    let base = Circumstances.color(&random, saturation: 0.45)
+    let base = Circumstances.color(&random, saturation: 0.36)
     backdrop = (0..<4).map { _ in
-      mix(base, Circumstances.color(&random, saturation: 0.5), 0.55)
+      mix(base, Circumstances.color(&random, saturation: 0.42), 0.55)
     }
     lamps = (0..<9).map { _ in
       (
@@ -91,7 +91,7 @@ struct Circumstances {
   /// A colour of any hue, from dark to light.
   private static func color(_ random: inout SplitMix64, saturation: Double) -> Color {
     let hue = random.uniform() * 6
-    let value = random.uniform(0.1...0.95)
+    let value = random.uniform(0.06...1)
     let strength = random.uniform(0...saturation)
     let pure = Color(
       min(max(abs(hue - 3) - 1, 0), 1), min(max(2 - abs(hue - 2), 0), 1),

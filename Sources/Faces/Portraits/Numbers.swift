@@ -6,6 +6,7 @@ typealias Point = SIMD2<Double>
 typealias Color = SIMD3<Double>
 
 func sine(_ x: Double) -> Double { Foundation.sin(x) }
+func exponential(_ x: Double) -> Double { Foundation.exp(x) }
 func cosine(_ x: Double) -> Double { Foundation.cos(x) }
 
 /// `a` at 0, `b` at 1.
@@ -16,6 +17,16 @@ func mix(_ a: Color, _ b: Color, _ t: Double) -> Color { a + (b - a) * t }
 @inline(__always) func smooth(_ t: Float) -> Float {
   let t = min(max(t, 0), 1)
   return t * t * (3 - 2 * t)
+}
+
+/// An opaque pixel of red, green and blue; what is above 255 becomes 255, what is below 0 zero.
+@inline(__always) func pixel(_ color: SIMD4<Float>) -> UInt32 {
+  var c = color
+  c.replace(with: 0, where: c .< 0)
+  c.replace(with: 255, where: c .> 255)
+  // Above 2^23 a float's last bits are whole numbers: adding it rounds without converting.
+  let whole = unsafeBitCast(c + 0x1p23, to: SIMD4<UInt32>.self) & 0xff
+  return 0xff00_0000 | whole.x << 16 | whole.y << 8 | whole.z
 }
 
 extension SIMD3<Double> {

@@ -7,8 +7,9 @@ extension PortraitPainter {
     let colors = luck.backdrop.map { SIMD4<Float>(SIMD4($0, 1)) }
     let kind = luck.choice[8]
     let (width, height) = (small.width, small.height)
-    let mottling: Float = kind < 0.35 ? 0.06 : kind < 0.6 ? 0.55 : 0.2
+    let mottling: Float = kind < 0.35 ? 0.04 : kind < 0.6 ? 0.3 : 0.12
     let start = luck.mottle
+    let clouds = Noise.shared.clouds
     small.withPixels { pixels in
       for j in 0..<height {
         let v = Float(j) / Float(height - 1)
@@ -17,11 +18,9 @@ extension PortraitPainter {
           let top = colors[0] + (colors[1] - colors[0]) * u
           let bottom = colors[2] + (colors[3] - colors[2]) * u
           var color = top + (bottom - top) * v
-          let cloud = Noise.shared.clouds[(start &+ j * 2 * 64 &+ i * 2) & 4095]
+          let cloud = clouds[(start &+ j * 2 * 64 &+ i * 2) & 4095]
           color *= 1 + mottling * cloud
-          color = (color * 255).clamped(lowerBound: .zero, upperBound: SIMD4(repeating: 255))
-          pixels[j * width + i] =
-            0xff00_0000 | UInt32(color.x) << 16 | UInt32(color.y) << 8 | UInt32(color.z)
+          pixels[j * width + i] = pixel(color * 255)
         }
       }
     }

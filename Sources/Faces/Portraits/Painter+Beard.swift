@@ -12,7 +12,7 @@ extension PortraitPainter {
     // A beard is thin on the cheeks when the row names a part of it.
     let full: Float = !beard ? 0 : goatee || mustache || shadow ? 0.26 : 0.95
     let outline = headOutline(grown: full > 0.5 ? 3.5 : goatee ? 2 : 0)
-    let (columns, rows) = bounds(Point(-60, -4), Point(60, s.chin + 26))
+    let (columns, rows) = bounds(Point(-66, -8), Point(66, s.chin + 30))
     let hair = mix(s.hair, s.skin * 0.35, 0.2) * (s.hair.luminance > 0.4 ? 0.8 : 1)
     let strandColor = SIMD4<Float>(SIMD4(hair, 0)) * 255
     let stubble = SIMD4<Float>(SIMD4(mix(s.skin * 0.5, Color(0.24, 0.25, 0.28), 0.45), 0)) * 255
@@ -20,7 +20,6 @@ extension PortraitPainter {
     let (right, down) = (pose.right * perUnit, pose.down * perUnit)
     let (yaw, edgeYaw) = (pose.sinYaw * 8, pose.sinYaw * -16)
     let width = canvas.width
-    let chin = Float(s.chin)
     let cheek = Float(s.cheek)
     let nose = Float(s.noseTip) + 6.5
     let lipTop: Float = 42 - Float(s.upperLip)
@@ -29,6 +28,7 @@ extension PortraitPainter {
     let specks = Noise.shared.specks
     let phase = s.luck.mottle
     beardLayer.withPixels { pixels in
+      pixels.update(repeating: 0)
       for row in rows {
         let dy = Double(row) + 0.5 - pose.origin.y
         for column in columns {
@@ -41,15 +41,17 @@ extension PortraitPainter {
           let a = abs(x)
           let line = a < mouth + 3 ? nose : nose + 9 - (a - mouth - 3) * (a - mouth - 3) * 0.085
           let area = smooth((y - line) * 0.2) * smooth((a * 1.6 + y - 58) * 0.12)
-          let chinPart = smooth((16.5 - a) * 0.3) * smooth((y - 44) * 0.3)
+          let chinPart =
+            smooth((mouth + 4 - a) * 0.22) * smooth((y - 47 - max(0, a - 6) * 0.2) * 0.3)
           let lipPart =
-            smooth((mouth + 3 - a) * 0.35) * smooth((y - nose + (a * 0.1)) * 0.5)
-            * smooth((lipTop + 3.5 + a * 0.42 - y) * 0.5)
+            smooth((mouth + 4.5 - a) * 0.16) * smooth((y - nose - 0.5 - a * 0.22) * 0.3)
+            * smooth((lipTop + 4.5 + a * 0.36 - y) * 0.4)
           let ring =
-            smooth((mouth + 6.5 - a) * 0.4) * smooth((a - mouth + 1) * 0.4) * smooth((y - 36) * 0.25)
+            smooth((mouth + 4.5 - a + (y - 44) * 0.1) * 0.3) * smooth((a - mouth + 2.5) * 0.34)
+            * smooth((y - 37) * 0.1)
           let cheeks = max(area, max(chinPart, lipPart))
           var dense = cheeks * full
-          if goatee { dense = max(dense, max(chinPart, ring * smooth((62 - y) * 0.2)) * 0.95) }
+          if goatee { dense = max(dense, max(chinPart, ring * smooth((66 - y) * 0.14)) * 0.95) }
           if mustache { dense = max(dense, lipPart) }
           let at = column &* 5 &+ Int(y * 0.22) &* Noise.columns &+ phase
           let strand = rooted[at & (Noise.columns * Noise.rows - 1)]
@@ -63,15 +65,13 @@ extension PortraitPainter {
               color = stubble
             }
           }
-          color = (color * alpha).clamped(
-            lowerBound: .zero, upperBound: SIMD4(repeating: 255 * alpha))
+          let most = SIMD4<Float>(repeating: 255)
+          color.replace(with: most, where: color .> most)
           pixels[row &* width &+ column] =
-            UInt32(alpha * 255) << 24 | UInt32(color.x) << 16 | UInt32(color.y) << 8
-            | UInt32(color.z)
+            UInt32(alpha * 255) << 24 | (pixel(color * alpha) & 0xff_ffff)
         }
       }
     }
-    _ = chin
     shape(outline, .picture(beardLayer, scale: Point(1, 1)))
   }
 }

@@ -16,16 +16,18 @@ extension PortraitPainter {
     let s = sitter
     let pick = s.luck.choice[10]
     if s.has(.wearingNecktie) { return pick < 0.35 ? .shirt : .suit }
-    return pick < 0.26 ? .crew : pick < 0.48 ? .vee : pick < 0.64 ? .shirt : pick < 0.82 ? .suit : .straps
+    return pick < 0.26
+      ? .crew : pick < 0.48 ? .vee : pick < 0.64 ? .shirt : pick < 0.82 ? .suit : .straps
   }
 
   func paintBody() {
     let s = sitter
     let n = s.neck
-    let broad = s.has(.male) ? 1.12 : 0.95
+    let broad = (s.has(.male) ? 1.07 : 0.97) + 0.06 * s.luck.shape[5]
     let right = [
       Point(n + 2, 86), Point(n + 11 * broad, 92), Point(n + 34 * broad, 102 - 3 * broad),
-      Point(n + 58 * broad, 114 - 3 * broad), Point(n + 70 * broad, 150), Point(n + 74 * broad, 260),
+      Point(n + 58 * broad, 114 - 3 * broad), Point(n + 70 * broad, 150),
+      Point(n + 74 * broad, 260),
     ]
     let left = right.reversed().map { Point(-$0.x, $0.y) }
     let torso = (right + left).map { body($0.x, $0.y) }
@@ -51,7 +53,7 @@ extension PortraitPainter {
     canvas.fill(
       .linear(
         from: pose.edge(0, s.chin - 4), to: body(0, s.chin + 32),
-        [.init(0, SIMD4(deep, 0.62)), .init(0.45, SIMD4(deep, 0.3)), .init(1, SIMD4(deep, 0))]))
+        [.init(0, SIMD4(deep, 0.5)), .init(0.4, SIMD4(deep, 0.2)), .init(1, SIMD4(deep, 0))]))
     for side in [-1.0, 1.0] {
       line(
         [pose.behind(side * n * 0.8, 62), body(side * n * 0.5, 82), body(side * 4, 97)], deep,
@@ -60,8 +62,12 @@ extension PortraitPainter {
     line([body(-3, 99), body(-16, 96.5), body(-n - 10, 97)], deep, alpha: 0.2, width: 1.6)
     line([body(3, 99), body(16, 96.5), body(n + 10, 97)], deep, alpha: 0.2, width: 1.6)
     if s.has(.male) {
-      canvas.ellipse(body(0, 86), radii: Point(3.4, 4.6) * pose.scale)
-      canvas.fill(.color((s.skin * 1.1).shown, alpha: 0.25))
+      let apple = body(0, 87)
+      canvas.circle(apple, radius: 6 * pose.scale)
+      let glow = SIMD4((s.skin * 1.15).shown, 0.3)
+      canvas.fill(
+        .radial(
+          center: apple, radius: 6 * pose.scale, [.init(0, glow), .init(1, SIMD4(s.skin, 0))]))
     }
     if s.has(.doubleChin) {
       let fold = [
@@ -101,17 +107,23 @@ extension PortraitPainter {
         .linear(
           from: body(-side, 90), to: body(side, 110),
           [.init(0, SIMD4(color * 0.62, 1)), .init(1, SIMD4((color * 1.08).shown, 1))]))
-      canvas.curve(through: edge)
-      if smooth { canvas.stroke(.color(color * 0.5, alpha: 0.55), width: 1.5 * pose.scale) }
+      if smooth {
+        canvas.curve(through: edge)
+        canvas.stroke(.color(color * 0.5, alpha: 0.55), width: 1.5 * pose.scale)
+      }
     }
     switch garment {
     case .crew:
       piece(
-        [Point(-n - 6, 88), Point(-n * 0.6, 98), Point(0, 103), Point(n * 0.6, 98), Point(n + 6, 88)],
+        [
+          Point(-n - 6, 88), Point(-n * 0.6, 98), Point(0, 103), Point(n * 0.6, 98),
+          Point(n + 6, 88),
+        ],
         smooth: true, from: 1, cloth)
     case .vee:
       piece(
-        [Point(-n - 8, 89), Point(-2, 122), Point(2, 122), Point(n + 8, 89)], smooth: false, from: 1,
+        [Point(-n - 8, 89), Point(-2, 122), Point(2, 122), Point(n + 8, 89)], smooth: false,
+        from: 1,
         cloth)
       canvas.move(to: body(-n - 8, 89))
       canvas.line(to: body(0, 123))
@@ -181,7 +193,8 @@ extension PortraitPainter {
         .linear(
           from: body(-7, 100), to: body(7, 104),
           [
-            .init(0, SIMD4(accent * 0.7 * tone, 1)), .init(0.5, SIMD4((accent * 1.15 * tone).shown, 1)),
+            .init(0, SIMD4(accent * 0.7 * tone, 1)),
+            .init(0.5, SIMD4((accent * 1.15 * tone).shown, 1)),
             .init(1, SIMD4(accent * 0.6 * tone, 1)),
           ]))
       canvas.stroke(.color(accent * 0.3, alpha: 0.8), width: 0.8 * pose.scale)
@@ -204,7 +217,8 @@ extension PortraitPainter {
       return body(t * n * 1.02, 83 + (low - 83) * (1 - t * t))
     }
     let metal = s.luck.metal
-    line(chain.map { $0 + Point(0, 1.2 * pose.scale) }, Color(0.15, 0.07, 0.05), alpha: 0.3, width: 2)
+    line(
+      chain.map { $0 + Point(0, 1.2 * pose.scale) }, Color(0.15, 0.07, 0.05), alpha: 0.3, width: 2)
     if s.luck.choice[27] < 0.4 {
       for p in chain { canvas.circle(p, radius: 2.1 * pose.scale) }
       canvas.fill(.color(metal * 0.8))

@@ -13,7 +13,6 @@ extension PortraitPainter {
 
   func paintEyes() {
     let s = sitter
-    let luck = s.luck
     let steps = [-1, -0.66, -0.3, 0.1, 0.5, 0.8, 1.0]
     for side in [-1.0, 1.0] {
       let upper = steps.map { lid($0, side: side, up: true) }
@@ -26,12 +25,13 @@ extension PortraitPainter {
         .linear(
           from: pose.face(side * s.eyeX, -s.lidUp), to: pose.face(side * s.eyeX, s.lidDown),
           [.init(0, SIMD4(white * 0.62, 1)), .init(0.5, SIMD4(white.shown, 1))]))
-      canvas.circle(place(Point(side * (s.eyeX - s.eyeWidth + 1.3), 0.4 + s.eyeTilt * 0.8)), radius: 0.9 * pose.scale)
+      canvas.circle(
+        place(Point(side * (s.eyeX - s.eyeWidth + 1.3), 0.4 + s.eyeTilt * 0.8)),
+        radius: 0.9 * pose.scale)
       canvas.fill(.color(Color(0.75, 0.45, 0.42), alpha: 0.7))
       paintIris(side: side)
       paintLashes(side: side, upper: upper, lower: lower)
     }
-    _ = luck
   }
 
   /// The iris, cut off where the lids cover it.
@@ -99,7 +99,8 @@ extension PortraitPainter {
       for t in [0.2, 0.45, 0.65, 0.82, 0.97] {
         let from = lid(t, side: side, up: true)
         canvas.move(to: place(from))
-        canvas.line(to: place(from + Point(side * t * length * 0.9, -length * (1.1 - 0.5 * t) - 0.5)))
+        canvas.line(
+          to: place(from + Point(side * t * length * 0.9, -length * (1.1 - 0.5 * t) - 0.5)))
       }
       canvas.stroke(.color(lash, alpha: 0.75), width: 0.55 * pose.scale)
     }
@@ -113,7 +114,10 @@ extension PortraitPainter {
     for side in [-1.0, 1.0] {
       func top(_ t: Double) -> Point {
         // Rises to its arch at two thirds, then falls to the temple.
-        let rise = t < 0.64 ? 1 - (1 - t / 0.64) * (1 - t / 0.64) : 1 - 1.15 * ((t - 0.64) / 0.36) * ((t - 0.64) / 0.36)
+        let rise =
+          t < 0.64
+          ? 1 - (1 - t / 0.64) * (1 - t / 0.64)
+          : 1 - 1.15 * ((t - 0.64) / 0.36) * ((t - 0.64) / 0.36)
         return Point(side * (8.2 + 23.5 * t), s.browY - s.browArch * rise)
       }
       func thickness(_ t: Double) -> Double {
@@ -126,15 +130,15 @@ extension PortraitPainter {
       canvas.curve(through: lower.reversed().map(place), joined: true)
       canvas.fill(.color(color, alpha: bushy ? 0.85 : 0.66))
       // Single hairs, upright by the nose and flat at the temple.
-      let reach = bushy ? 2.6 : 1.0
-      for k in 0..<(bushy ? 11 : 8) {
-        let t = 0.02 + Double(k) / (bushy ? 12.0 : 9.0)
-        let root = top(t) + Point(0, thickness(t) * 0.9)
-        let lean = 1 + 2.2 * t
+      let reach = bushy ? 1.5 : 0.3
+      for k in 0..<(bushy ? 13 : 9) {
+        let t = 0.0 + Double(k) / (bushy ? 14.0 : 10.0)
+        let root = top(t) + Point(0, thickness(t) * 0.85)
+        let tip = top(min(t + 0.09 + 0.06 * t, 1))
         canvas.move(to: place(root))
-        canvas.line(to: place(top(t) + Point(side * lean, -reach * (1 - 0.7 * t))))
+        canvas.line(to: place(tip + Point(0, -reach * (1 - t))))
       }
-      canvas.stroke(.color(color * 0.8, alpha: 0.6), width: 0.75 * pose.scale)
+      canvas.stroke(.color(color * 0.75, alpha: 0.5), width: 0.7 * pose.scale)
     }
   }
 }

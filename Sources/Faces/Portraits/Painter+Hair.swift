@@ -8,7 +8,7 @@ extension PortraitPainter {
     let s = sitter
     let v = s.volume
     var points = [
-      Point(s.cheek * 0.55, s.crown - v + 4), Point(s.cheek * 0.93 + v * 0.3, s.crown + 18),
+      Point(s.cheek * 0.6, s.crown - v * 0.7 + 4.5), Point(s.cheek * 0.96 + v * 0.3, s.crown + 20),
       Point(s.cheek + v * 0.75, -30),
     ]
     let wild = s.has(.wavyHair) ? 3.4 : s.has(.straightHair) ? 0.2 : 0.9
@@ -32,7 +32,10 @@ extension PortraitPainter {
     case .bald, .short: return
     case .tied:
       let high = s.luck.choice[12] < 0.5
-      let center = high ? Point(s.parting * 0.4, s.crown - 9) : Point(s.cheek * (s.luck.choice[13] < 0.5 ? -0.8 : 0.8), 44)
+      let center =
+        high
+        ? Point(s.parting * 0.4, s.crown - 9)
+        : Point(s.cheek * (s.luck.choice[13] < 0.5 ? -0.8 : 0.8), 44)
       let radius = high ? 15.0 : 17.0
       let around = (0..<10).map { k -> Point in
         let a = Double(k) * .pi / 5
@@ -45,14 +48,15 @@ extension PortraitPainter {
       let right = hangingSide(1)
       let left = hangingSide(-1)
       let end = [Point(s.cheek * 0.5, s.hairEnd + 3), Point(-s.cheek * 0.5, s.hairEnd + 3)]
-      let outline = ([Point(s.parting * 0.3, s.crown - s.volume)] + right + end + left.reversed())
+      let outline =
+        ([Point(s.parting * 0.3, s.crown - s.volume * 0.75)] + right + end + left.reversed())
         .map { pose.edge($0.x, $0.y) }
       canvas.curve(through: outline, closed: true)
       canvas.fillKeepingShape(hairPaint)
       canvas.fill(
         .linear(
           from: pose.edge(0, -20), to: pose.edge(0, 70),
-          [.init(0, SIMD4(0, 0, 0, 0.1)), .init(1, SIMD4(0, 0, 0, 0.42))]))
+          [.init(0, SIMD4(0, 0, 0, 0.06)), .init(1, SIMD4(0, 0, 0, 0.3))]))
     }
   }
 
@@ -80,25 +84,30 @@ extension PortraitPainter {
     let lean = tied ? 0 : s.parting * 0.35
     let wild = s.has(.wavyHair) && !tied ? 2.2 : 0.0
     let outerRight = [
-      Point(lean, s.crown - v - (tied ? 0 : 1.5)), Point(s.cheek * 0.36 + lean * 0.5, s.crown - v * 0.95 + wild),
-      Point(s.cheek * 0.72, s.crown + 7 - v * 0.7 - wild), Point(s.cheek * 0.97 + v * 0.2, s.crown + 24 + wild),
+      Point(lean, s.crown - v * 0.85),
+      Point(s.cheek * 0.42 + lean * 0.4, s.crown + 1.5 - v * 0.8 + wild * 0.5),
+      Point(s.cheek * 0.78, s.crown + 9.5 - v * 0.6 - wild * 0.5),
+      Point(s.cheek * 0.99 + v * 0.22, s.crown + 25 + wild),
       Point(s.cheek + 1.6 + v * 0.3 + wild, -30), Point(s.cheek + 2.2 + v * 0.15 - wild * 0.6, -12),
       Point(s.cheek + 0.6, burn),
     ]
     let outerLeft = [
-      Point(-s.cheek * 0.36 + lean * 0.5, s.crown - v * 0.95 - wild),
-      Point(-s.cheek * 0.72, s.crown + 7 - v * 0.7 + wild), Point(-s.cheek * 0.97 - v * 0.2, s.crown + 24 - wild),
-      Point(-s.cheek - 1.6 - v * 0.3 + wild, -30), Point(-s.cheek - 2.2 - v * 0.15 - wild * 0.6, -12),
+      Point(-s.cheek * 0.42 + lean * 0.4, s.crown + 1.5 - v * 0.8 - wild * 0.5),
+      Point(-s.cheek * 0.78, s.crown + 9.5 - v * 0.6 + wild * 0.5),
+      Point(-s.cheek * 0.99 - v * 0.22, s.crown + 25 - wild),
+      Point(-s.cheek - 1.6 - v * 0.3 + wild, -30),
+      Point(-s.cheek - 2.2 - v * 0.15 - wild * 0.6, -12),
       Point(-s.cheek - 0.6, burn),
     ]
     let receding = s.has(.recedingHairline)
-    let h = receding ? -55.0 : -49.0 + (tied ? -4 : 0)
+    let h = receding ? -52.0 : -44.0 + (tied ? -4 : 0)
     func inner(_ side: Double) -> [Point] {
       let bias = side * s.parting > 0 ? 1.5 : -1.5
       return [
         Point(side * (s.cheek - 3.2), burn), Point(side * (s.cheek - 4.4), -14),
-        Point(side * (s.cheek - 6.5), -29), Point(side * s.cheek * 0.72, receding ? -56 : -41 + bias),
-        Point(side * s.cheek * 0.42, receding ? -63 : h + 1.5 + bias),
+        Point(side * (s.cheek - 6.5), -29),
+        Point(side * s.cheek * 0.72, receding ? -54 : -38 + bias),
+        Point(side * s.cheek * 0.42, receding ? -60 : h + 1.5 + bias),
       ]
     }
     let middle = [Point(s.parting * 0.3, h)]
@@ -130,24 +139,27 @@ extension PortraitPainter {
   private func paintLock(side: Double) {
     let s = sitter
     let p = s.parting
-    let up = s.has(.recedingHairline) ? -15.0 : 0
+    let up = s.has(.recedingHairline) ? -12.0 : 0
     let tucked = s.luck.choice[side > 0 ? 22 : 23] < 0.3
     let sway = s.wave * 3
-    let start = Point(p, -59 + up * 0.7)
+    let start = Point(p, -55 + up * 0.6)
     var inner = [
-      start, Point(p + side * 9, -54 + up), Point(side * s.cheek * 0.56 + p * 0.3, -46 + up),
-      Point(side * s.cheek * 0.84, -28 + up * 0.8), Point(side * (s.cheek * 0.95), -8),
+      start, Point(p + side * 8, -49 + up), Point(side * s.cheek * 0.5 + p * 0.35, -40 + up),
+      Point(side * s.cheek * 0.79, -25 + up * 0.8), Point(side * (s.cheek * 0.92), -7),
     ]
     let low = s.hairEnd
     if tucked {
       inner += [Point(side * (s.cheek + 3), 4), Point(side * (s.cheek + 6), 26)]
     } else {
-      inner += [Point(side * (s.cheek * 0.93 - sway * 0.5), 14), Point(side * (s.cheek * 0.95 + sway * 0.6), 34)]
+      inner += [
+        Point(side * (s.cheek * 0.93 - sway * 0.5), 14),
+        Point(side * (s.cheek * 0.95 + sway * 0.6), 34),
+      ]
     }
     inner.append(Point(side * (s.cheek * 0.9 - sway), min(58, low - 6)))
     if low > 70 { inner.append(Point(side * (s.cheek * 0.82 + sway * 0.5), min(88, low - 4))) }
     let tip = [Point(side * (s.cheek * 0.92), low), Point(side * (s.cheek + 3), low + 2)]
-    let outer = hangingSide(side).reversed() + [Point(p * 0.6, s.crown - s.volume)]
+    let outer = hangingSide(side).reversed() + [Point(p * 0.6, s.crown - s.volume * 0.75)]
     canvas.curve(through: place(inner + tip))
     canvas.curve(through: place(Array(outer)), joined: true)
     canvas.close()
@@ -160,11 +172,14 @@ extension PortraitPainter {
       let t = 0.25 + Double(k) * 0.16
       let x = { (inside: Double, outside: Double) in side * mix(inside, outside, t) }
       let bend = s.wave * 3.2 * (k % 2 == 0 ? 1 : -1)
-      canvas.curve(through: place([
-        Point(p + side * (4 + 8 * t), -62 + up * 0.5 - 8 * t), Point(x(s.cheek * 0.84, s.cheek + 5), -24),
-        Point(x(s.cheek * 0.95, s.cheek + 9) + bend, 14), Point(x(s.cheek * 0.92, s.cheek + 10) - bend, 46),
-        Point(x(s.cheek * 0.9, s.cheek + 9), low - 6),
-      ]))
+      canvas.curve(
+        through: place([
+          Point(p + side * (4 + 8 * t), -58 + up * 0.4 - 8 * t),
+          Point(x(s.cheek * 0.84, s.cheek + 5), -24),
+          Point(x(s.cheek * 0.95, s.cheek + 9) + bend, 14),
+          Point(x(s.cheek * 0.92, s.cheek + 10) - bend, 46),
+          Point(x(s.cheek * 0.9, s.cheek + 9), low - 6),
+        ]))
     }
     canvas.stroke(.color(glow, alpha: 0.3), width: 0.9 * pose.scale)
   }
@@ -176,9 +191,11 @@ extension PortraitPainter {
         let x = s.cheek + s.volume + 1 + 2.4 * s.luck.choice[14 + k]
         let y = -10.0 + Double(k) * 24
         guard y + 22 < s.hairEnd else { break }
-        canvas.curve(through: place([
-          Point(side * (x - 3), y - 16), Point(side * (x + s.wave * 2), y), Point(side * (x - 3), y + 18),
-        ]))
+        canvas.curve(
+          through: place([
+            Point(side * (x - 3), y - 16), Point(side * (x + s.wave * 2), y),
+            Point(side * (x - 3), y + 18),
+          ]))
       }
     }
     canvas.stroke(.color(s.hair * 0.9, alpha: 0.7), width: 0.6 * pose.scale)
@@ -189,21 +206,24 @@ extension PortraitPainter {
     let slope = (s.luck.choice[24] - 0.5) * 9
     let bald = s.style == .bald
     let reach = bald ? 0.3 : 0.9
-    let count = 11
+    let count = 13
     var low: [Point] = []
     for k in 0...count {
       let t = -1 + 2 * Double(k) / Double(count)
-      let deep = k % 2 == 0 ? 4.0 + 2.5 * s.luck.choice[14 + k % 8] : -1.0
+      let deep = k % 2 == 0 ? 2.6 + 2.5 * s.luck.choice[14 + k % 8] : -0.6
       let curl = s.has(.wavyHair) ? 1.8 : 0
-      low.append(Point(t * s.cheek * reach + curl * (k % 2 == 0 ? 1 : -1), -22 + deep + slope * t - 3 * (1 - t * t)))
+      low.append(
+        Point(
+          t * s.cheek * reach + curl * (k % 2 == 0 ? 1 : -1),
+          -22 + deep + slope * t - 3 * (1 - t * t)))
     }
     let topEdge = [
-      Point(s.cheek * reach, -40), Point(s.cheek * reach * 0.72, -58), Point(s.parting * 0.4, -68),
-      Point(-s.cheek * reach * 0.72, -58), Point(-s.cheek * reach, -40),
+      Point(s.cheek * reach, -40), Point(s.cheek * reach * 0.72, -55), Point(s.parting * 0.4, -63),
+      Point(-s.cheek * reach * 0.72, -55), Point(-s.cheek * reach, -40),
     ]
     let points = low.map { pose.edge($0.x, $0.y) + pose.direction(pose.sinYaw * 24, 0) * 0.6 }
     canvas.curve(through: place(topEdge.reversed()))
-    for p in points.reversed() { canvas.line(to: p) }
+    canvas.curve(through: points.reversed(), joined: true)
     canvas.close()
     canvas.fill(hairPaint)
     for k in 1..<count {

@@ -21,8 +21,8 @@ extension PortraitPainter {
   /// Fills the layer with strands that run from the parting down, shining where the head is round.
   func shadeHair() {
     let s = sitter
-    let end = s.style == .long ? s.hairEnd + 14 : 40
-    let (columns, rows) = bounds(Point(-66, s.crown - 34), Point(66, end))
+    let end = s.style == .long ? s.hairEnd + 14 : 70
+    let (columns, rows) = bounds(Point(-74, s.crown - 34), Point(74, end))
     let half = (0..<320).map { i -> Float in
       let y = Double(i) - 140
       let arc = y < -22 ? (y + 22) / 68 : 0
@@ -43,8 +43,9 @@ extension PortraitPainter {
     let width = canvas.width
     let phase = Int32(s.luck.mottle & 255)
     let strands = Noise.shared.strands
-    let top = SIMD4<Float>(repeating: 255)
     layer.withPixels { pixels in
+      // Nothing of the person before may show where this one's hair leaves the box.
+      pixels.update(repeating: 0)
       for row in rows {
         let dy = Double(row) + 0.5 - pose.origin.y
         let dx = Double(columns.lowerBound) + 0.5 - pose.origin.x
@@ -65,9 +66,7 @@ extension PortraitPainter {
           let edge = min(u * u, 1.5) * 0.14
           let tone = max(0.15, round - edge + depth * strand)
           let gloss = band * band * max(0, 0.34 + 0.5 * strand)
-          let c = (hair * tone + shine * gloss).clamped(lowerBound: .zero, upperBound: top)
-          pixels[row &* width &+ column] =
-            0xff00_0000 | UInt32(c.x) << 16 | UInt32(c.y) << 8 | UInt32(c.z)
+          pixels[row &* width &+ column] = pixel(hair * tone + shine * gloss)
           hx += stepX
           hy += stepY
         }

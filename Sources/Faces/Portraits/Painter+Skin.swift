@@ -29,7 +29,7 @@ extension PortraitPainter {
       // Hair shades the skin under its edge.
       field.spot(pose.face(0, hairline + 2), Point(40, 13), dark(0.22))
     } else {
-      field.spot(pose.edge(toLight * 14, -58), Point(20, 12), bright(0.26))
+      field.spot(pose.edge(toLight * 14, -55), Point(20, 12), bright(0.26))
     }
     if s.has(.wearingHat) { field.spot(pose.face(0, -36), Point(46, 17), dark(0.42)) }
     if s.has(.doubleChin) { field.spot(pose.face(0, s.chin - 1), Point(24, 6), dark(0.1)) }
@@ -83,7 +83,8 @@ extension PortraitPainter {
       field.spot(pose.face(side * 5.6, 3), Point(4.2, 17), dark(0.07 + 0.24 * away))
       field.spot(pose.face(side * w * 0.86, tip - 4), Point(4.4, 8), dark(0.08 + 0.18 * away))
       field.spot(pose.face(side * (w + 3.5), tip + 2), Point(4.5, 6), dark(0.14))
-      field.spot(pose.face(side * w * 0.75, tip + 1), Point(3.4, 3.2), bright(0.06 + 0.05 * toLight * side))
+      field.spot(
+        pose.face(side * w * 0.75, tip + 1), Point(3.4, 3.2), bright(0.06 + 0.05 * toLight * side))
     }
     field.spot(pose.face(toLight * 1.3, 4, out: 8), Point(big ? 4.2 : 3.2, 17), bright(0.16))
     let ball = s.has(.pointyNose) ? Point(2.6, 5) : big ? Point(7, 6) : Point(4.6, 4.6)
@@ -102,7 +103,8 @@ extension PortraitPainter {
     let smile = s.has(.smiling)
     for side in [-1.0, 1.0] {
       let lit = 0.5 + 0.5 * side * s.luck.light.x
-      field.spot(pose.face(side * 25, 14), Point(14, 9), angle: -side * 0.35, bright(0.03 + 0.09 * lit))
+      field.spot(
+        pose.face(side * 25, 14), Point(14, 9), angle: -side * 0.35, bright(0.03 + 0.09 * lit))
       field.spot(pose.face(side * 24, 19), Point(15, 11), Color(1.01, 0.94, 0.94))
       if smile {
         field.spot(pose.face(side * 22, 16), Point(10, 7.5), bright(0.11))
@@ -110,14 +112,15 @@ extension PortraitPainter {
       }
       if s.has(.highCheekbones) {
         field.spot(pose.face(side * 28, 9.5), Point(12, 4.6), angle: -side * 0.4, bright(0.26))
-        field.spot(pose.face(side * 29, 25), Point(6.5, 17), angle: side * 0.75, dark(0.3))
+        field.spot(pose.face(side * 29, 25), Point(7.5, 18), angle: side * 0.75, dark(0.2))
       }
       if s.has(.heavyMakeup) {
-        field.spot(pose.face(side * 29, 17), Point(13, 7), angle: -side * 0.5, Color(1.04, 0.82, 0.84))
+        field.spot(
+          pose.face(side * 29, 17), Point(17, 9), angle: -side * 0.5, Color(1.02, 0.87, 0.88))
         field.spot(pose.face(side * 34, 28), Point(7, 14), angle: side * 0.6, dark(0.12))
       }
       if s.has(.rosyCheeks) {
-        field.spot(pose.face(side * 24, 17), Point(15, 11.5), Color(1.08, 0.70, 0.72))
+        field.spot(pose.face(side * 24, 17), Point(19, 14), Color(1.05, 0.77, 0.79))
       }
       // Folds from the nose to the mouth's corners.
       let fold = (smile ? 0.2 : 0.07) + 0.24 * s.age
@@ -139,16 +142,16 @@ extension PortraitPainter {
   var hairline: Double {
     let s = sitter
     if s.has(.bangs) { return -19 }
-    return s.has(.recedingHairline) ? -62 : -49
+    return s.has(.recedingHairline) ? -59 : -44
   }
 
   /// The outline of the head, from the top clockwise, `grown` units outside the skin.
   func headOutline(grown: Double = 0) -> [Point] {
     let s = sitter
     let half: [Point] = [
-      Point(0, s.crown - grown), Point(s.cheek * 0.56, s.crown + 6 - grown * 0.9),
-      Point(s.cheek * 0.88 + grown * 0.8, s.crown + 24 - grown * 0.5),
-      Point(s.cheek * 0.985 + grown, -24), Point(s.cheek + grown, 2),
+      Point(0, s.crown - grown), Point(s.cheek * 0.58, s.crown + 5.5 - grown * 0.9),
+      Point(s.cheek * 0.9 + grown * 0.8, s.crown + 23 - grown * 0.5),
+      Point(s.cheek * 1.0 + grown, -22), Point(s.cheek + grown, 2),
       Point(s.cheek * 0.965 + grown, 22), Point(s.jaw + grown * 0.9, s.chin - 24),
       Point(s.chinWidth + 7 + grown * 0.6, s.chin - 8 + grown * 0.5),
       Point(s.chinWidth * 0.5, s.chin - 0.8 + grown), Point(0, s.chin + grown),
@@ -159,10 +162,6 @@ extension PortraitPainter {
 
   func paintHead() {
     shape(headOutline(), field.paint)
-    if !sitter.has(.noBeard) || sitter.has(.male) {
-      // Shaved or not, a beard's roots leave a trace of colour.
-      return
-    }
   }
 
   func paintEars() {
@@ -177,7 +176,9 @@ extension PortraitPainter {
       ]
       shape(rim, field.paint)
       shape(rim, .color(Color(0.35, 0.08, 0.05), alpha: 0.14))
-      line([at(1, -6.5), at(4.2, -3.5), at(3.4, 5), at(1.6, 11)], s.skin * 0.55, alpha: 0.5, width: 1.1)
+      line(
+        [at(1, -6.5), at(4.2, -3.5), at(3.4, 5), at(1.6, 11)], s.skin * 0.55, alpha: 0.5, width: 1.1
+      )
       line([at(0.2, -1), at(1.8, 2.5), at(-0.6, 7)], s.skin * 0.5, alpha: 0.45, width: 1.2)
     }
   }
@@ -205,7 +206,9 @@ extension PortraitPainter {
         line(
           [pose.face(side * 10.5, 25), pose.face(side * 15.5, 31), pose.face(side * 18.5, 39)],
           dark, alpha: 0.42 * s.age, width: 1.1)
-        line([pose.face(side * 2.8, -9), pose.face(side * 3.2, -14)], dark, alpha: 0.4 * s.age, width: 0.9)
+        line(
+          [pose.face(side * 2.8, -9), pose.face(side * 3.2, -14)], dark, alpha: 0.4 * s.age,
+          width: 0.9)
       }
     }
     for side in [-1.0, 1.0] {

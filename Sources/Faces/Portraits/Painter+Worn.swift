@@ -26,7 +26,8 @@ extension PortraitPainter {
         let a = Double(k) * .pi / 7
         func bend(_ v: Double) -> Double { v < 0 ? -power2(-v, power) : power2(v, power) }
         let droop = kind >= 0.65 && sine(a) > 0 ? 1.12 : 1.0
-        return pose.face(center.x + bend(cosine(a)) * w, center.y + bend(sine(a)) * h * droop, out: 4)
+        return pose.face(
+          center.x + bend(cosine(a)) * w, center.y + bend(sine(a)) * h * droop, out: 4)
       }
       canvas.curve(through: rim, closed: true)
       canvas.fillKeepingShape(
@@ -49,7 +50,10 @@ extension PortraitPainter {
         pose.face(s.eyeX - w + 0.8, 0, out: 6),
       ], frame, width: thick)
     line(
-      [pose.face(-s.eyeX - w * 0.5, -h * 0.86, out: 5), pose.face(-s.eyeX + w * 0.4, -h * 0.9, out: 5)],
+      [
+        pose.face(-s.eyeX - w * 0.5, -h * 0.86, out: 5),
+        pose.face(-s.eyeX + w * 0.4, -h * 0.9, out: 5),
+      ],
       (frame + Color(0.35, 0.35, 0.35)).shown, alpha: 0.5, width: 0.6)
   }
 
@@ -139,7 +143,10 @@ extension PortraitPainter {
   private func paintCapBrim(_ color: Color, _ w: Double, _ brim: Double, _ top: Double) {
     for x in [-0.45, 0.0, 0.45] {
       line(
-        [pose.edge(x * w, brim - 5), pose.edge(x * w * 0.9, (brim + top) / 2), pose.edge(0, top + 1)],
+        [
+          pose.edge(x * w, brim - 5), pose.edge(x * w * 0.9, (brim + top) / 2),
+          pose.edge(0, top + 1),
+        ],
         color * 0.4, alpha: 0.4, width: 0.9)
     }
     let peak = [
@@ -162,8 +169,10 @@ extension PortraitPainter {
     ].map { pose.edge($0.x, $0.y) }
     shape(ribbon, .color(sitter.luck.accent * 0.6))
     let rim = [
-      Point(-w - 23, brim + 3), Point(-w * 0.8, brim - 3), Point(0, brim - 1), Point(w * 0.8, brim - 3),
-      Point(w + 23, brim + 3), Point(w * 0.8, brim + 8), Point(0, brim + 10.5), Point(-w * 0.8, brim + 8),
+      Point(-w - 23, brim + 3), Point(-w * 0.8, brim - 3), Point(0, brim - 1),
+      Point(w * 0.8, brim - 3),
+      Point(w + 23, brim + 3), Point(w * 0.8, brim + 8), Point(0, brim + 10.5),
+      Point(-w * 0.8, brim + 8),
     ].map { pose.edge($0.x, $0.y) }
     canvas.curve(through: rim, closed: true)
     canvas.fillKeepingShape(

@@ -27,7 +27,8 @@ final class PortraitPainter {
     field = SkinField(width: width, height: height, unit: unit)
     small = Canvas(width: 24, height: 30)
     blurred = Canvas(
-      width: max(1, Int(Double(width) / (3 * unit))), height: max(1, Int(Double(height) / (3 * unit))))
+      width: max(1, Int(Double(width) / (1.9 * unit))),
+      height: max(1, Int(Double(height) / (1.9 * unit))))
     sitter = Sitter(
       attributes: Array(repeating: false, count: FaceAttribute.allCases.count), seed: 0, stream: 0)
   }
@@ -76,11 +77,44 @@ final class PortraitPainter {
     1 + 0.3 * sitter.luck.contrast * (sitter.luck.light.x * x / 45)
   }
 
-  /// Takes the picture to a third of its resolution and back.
+  /// Takes the picture to a fraction of its resolution, smooths it there, and takes it back.
   private func blur() {
-    let block = 3 * unit
-    blurred.fillAll(.picture(canvas, scale: SIMD2(1 / block, 1 / block)))
-    canvas.fillAll(.picture(blurred, scale: SIMD2(block, block)))
+    let (width, height) = (blurred.width, blurred.height)
+    var mean = [SIMD4<Int32>](repeating: .zero, count: width * height)
+    canvas.withPixels { pixels in
+      for row in 0..<height {
+        let rows = row * canvas.height / height..<max((row + 1) * canvas.height / height, 1)
+        for column in 0..<width {
+          let columns = column * canvas.width / width..<max((column + 1) * canvas.width / width, 1)
+          var sum = SIMD4<Int32>.zero
+          for y in rows { for x in columns { sum &+= channels(pixels[y * canvas.width + x]) } }
+          mean[row * width + column] = sum / Int32(max(rows.count * columns.count, 1))
+        }
+      }
+    }
+    blurred.withPixels { pixels in
+      for row in 0..<height {
+        for column in 0..<width {
+          var sum = SIMD4<Int32>.zero
+          for dy in -1...1 {
+            for dx in -1...1 {
+              let y = min(max(row + dy, 0), height - 1)
+              let x = min(max(column + dx, 0), width - 1)
+              sum &+= mean[y * width + x] &* Int32((2 - abs(dx)) * (2 - abs(dy)))
+            }
+          }
+          let c = sum / 16
+          pixels[row * width + column] =
+            0xff00_0000 | UInt32(c.x) << 16 | UInt32(c.y) << 8 | UInt32(c.z)
+        }
+      }
+    }
+    let size = Point(Double(canvas.width), Double(canvas.height))
+    canvas.fillAll(.picture(blurred, scale: size / Point(Double(width), Double(height))))
+  }
+
+  private func channels(_ pixel: UInt32) -> SIMD4<Int32> {
+    SIMD4(Int32(pixel >> 16 & 255), Int32(pixel >> 8 & 255), Int32(pixel & 255), 0)
   }
 
   /// Exposure, colour cast, the fall of light across the picture, and the sensor's grain.
@@ -90,10 +124,16 @@ final class PortraitPainter {
     // 8 fractional bits: columns and rows add up to the gain of a pixel.
     let columns = (0..<width).map { column in
       let x = (Double(column) + 0.5) / Double(width) * 2 - 1
-      return Int32(256 * (1 + 0.14 * luck.contrast * luck.light.x * x - luck.vignette * 0.5 * x * x))
+      return Int32(
+        256 * (1 + 0.14 * luck.contrast * luck.light.x * x - luck.vignette * 0.5 * x * x))
     }
     let curves = [luck.cast.z, luck.cast.y, luck.cast.x].map { gain in
-      (0..<512).map { Int32((Double($0) * gain * luck.exposure).rounded()) }
+      (0..<512).map { value -> Int32 in
+        let x = Double(value) / 255 * gain * luck.exposure
+        // Highlights roll off instead of clipping.
+        let y = x < 0.72 ? x : 0.72 + 0.28 * (1 - exponential(-(x - 0.72) / 0.28))
+        return Int32((y * 255).rounded())
+      }
     }
     let (blue, green, red) = (curves[0], curves[1], curves[2])
     let amount = Int32(luck.grain * 16)
@@ -102,7 +142,8 @@ final class PortraitPainter {
     canvas.withPixels { pixels in
       for row in 0..<height {
         let y = (Double(row) + 0.5) / Double(height) * 2 - 1
-        let fall = Int32(256 * (0.07 * luck.contrast * luck.light.y * y - luck.vignette * 0.5 * y * y))
+        let fall = Int32(
+          256 * (0.07 * luck.contrast * luck.light.y * y - luck.vignette * 0.5 * y * y))
         for column in 0..<width {
           let gain = columns[column] &+ fall
           let pixel = pixels[row &* width &+ column]

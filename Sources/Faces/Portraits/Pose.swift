@@ -34,7 +34,7 @@ struct Pose {
 
   /// The pixel of a point on the front of the face, or `out` units before it.
   func face(_ x: Double, _ y: Double, out: Double = 0) -> SIMD2<Double> {
-    let across = x / 47
+    let across = x / 50
     let z = 34 * max(0.04, 1 - across * across).squareRoot() - 24
     return at(x, y, depth: z + out)
   }

@@ -54,7 +54,8 @@ struct Sitter {
 
   /// Draws person `row` of the family `seed`.
   init(attributes row: [Bool], seed: UInt64, stream: UInt64) {
-    var random = SplitMix64(seed: seed, stream: stream)
+    // A family of its own: rows sampled with the same seed must not share its numbers.
+    var random = SplitMix64(seed: seed ^ 0x706f_7274_7261_6974, stream: stream)
     let luck = Circumstances(using: &random)
     // What nobody can see must not be drawn.
     var a = row
@@ -78,21 +79,22 @@ struct Sitter {
     let stick = sticks[min(Int(luck.choice[0] * 5), 4)]
     lips = a[.wearingLipstick] ? mix(stick, skin * stick, 0.25) : natural
 
-    cheek = 39.5 + (male ? 1.2 : 0) + (a[.chubby] ? 4.6 : 0) - (a[.ovalFace] ? 1.8 : 0) + 1.1 * s[1]
-    var jawShare = male ? 0.865 : 0.795
+    cheek = 42 + (male ? 1.2 : 0) + (a[.chubby] ? 4.6 : 0) - (a[.ovalFace] ? 1.8 : 0) + 1.1 * s[1]
+    var jawShare = male ? 0.85 : 0.79
     jawShare += (a[.chubby] ? 0.075 : 0) - (a[.ovalFace] ? 0.055 : 0) + 0.02 * s[2]
     jawShare += old ? 0.02 : 0
     jaw = cheek * jawShare
-    chinWidth = (male ? 15 : 11) + (a[.chubby] ? 3 : 0) - (a[.ovalFace] ? 2 : 0) + s[3]
+    chinWidth = (male ? 14.5 : 11) + (a[.chubby] ? 3 : 0) - (a[.ovalFace] ? 2 : 0) + s[3]
     chin = 67.5 + (male ? 3.5 : 0) + (a[.ovalFace] ? 2.5 : 0) - (a[.chubby] ? 1 : 0) + 1.2 * s[4]
     neck = (male ? 28 : 21.5) + (a[.chubby] ? 4 : 0) + s[5]
-    crown = -75 - (a[.ovalFace] ? 2 : 0) + 1.2 * s[6]
+    crown = -67.5 - (a[.ovalFace] ? 2 : 0) + 1.2 * s[6]
 
     eyeX = 19.4 + 0.5 * s[7]
     eyeWidth = 8.7 + (male ? 0 : 0.5) + (old ? -0.3 : 0.2) + 0.25 * s[8]
     let openness = (a[.narrowEyes] ? 0.42 : 1) * (smile ? 0.88 : 1) * (old ? 0.93 : 1)
     lidUp = (4.2 + (male ? 0 : 0.7) + 0.3 * s[9]) * openness
-    lidDown = (2.6 + (male ? 0 : 0.2) + 0.2 * s[10]) * (a[.narrowEyes] ? 0.5 : 1) * (smile ? 0.9 : 1)
+    lidDown =
+      (2.6 + (male ? 0 : 0.2) + 0.2 * s[10]) * (a[.narrowEyes] ? 0.5 : 1) * (smile ? 0.9 : 1)
     eyeTilt = 0.7 + 0.5 * s[11] + (male ? -0.2 : 0.5) - (old ? 0.5 : 0)
     browY = -13.6 - (male ? -1.0 : 1.2) - (a[.archedEyebrows] ? 1.2 : 0) + 0.7 * s[12]
     browThickness = (male ? 3.0 : 2.2) * (a[.bushyEyebrows] ? 1.75 : 1) * (1 + 0.1 * s[13])
@@ -110,14 +112,14 @@ struct Sitter {
     lowerLip = ((male ? 4.0 : 4.7) + 0.3 * s[20]) * full
     gap = a[.mouthSlightlyOpen] ? (smile ? 6.2 : 4.4) + 0.7 * s[21] : 0
 
-    let long = luck.choice[1] < (male ? 0.09 : 0.80)
+    let long = luck.choice[1] < (male ? 0.14 : 0.70)
     let tied = luck.choice[2] < (male ? 0.1 : 0.55)
     style = a[.bald] ? .bald : long ? .long : tied ? .tied : .short
     let swing = a[.wavyHair] ? 1.0 : a[.straightHair] ? 0.0 : 0.28
     wave = swing + (a[.wavyHair] && a[.straightHair] ? -0.4 : 0)
-    volume = 8 + (a[.wavyHair] ? 3.5 : 0) - (a[.straightHair] ? 1.2 : 0) + 1.2 * s[22]
+    volume = 7.5 + (a[.wavyHair] ? 2.5 : 0) - (a[.straightHair] ? 1.2 : 0) + 1.1 * s[22]
     parting = (luck.choice[3] - 0.5) * 34
-    hairEnd = luck.choice[4] < 0.3 ? 58 + 20 * luck.choice[5] : 88 + 60 * luck.choice[5]
+    hairEnd = luck.choice[4] < 0.4 ? 46 + 28 * luck.choice[5] : 84 + 64 * luck.choice[5]
   }
 
   /// Whether the row has `attribute`; never true of `Attractive`.
@@ -143,10 +145,10 @@ struct Sitter {
     if a[.grayHair] { colors.append(Color(0.66, 0.66, 0.67)) }
     if colors.isEmpty {
       let others = [
-        Color(0.52, 0.23, 0.11), Color(0.22, 0.14, 0.10), Color(0.58, 0.42, 0.25),
-        Color(0.30, 0.12, 0.10), Color(0.25, 0.20, 0.17),
+        Color(0.46, 0.23, 0.13), Color(0.20, 0.135, 0.10), Color(0.56, 0.41, 0.26),
+        Color(0.26, 0.13, 0.10), Color(0.27, 0.21, 0.17), Color(0.44, 0.31, 0.20),
       ]
-      colors = [others[min(Int(luck.choice[6] * 5), 4)]]
+      colors = [others[min(Int(luck.choice[6] * 6), 5)]]
     }
     let mean = colors.reduce(Color(repeating: 0), +) / Double(colors.count)
     let warmth = Color(1 + 0.06 * luck.shape[23], 1, 1 - 0.06 * luck.shape[23])

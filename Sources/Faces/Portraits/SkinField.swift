@@ -32,16 +32,17 @@ final class SkinField {
     let toLight = SIMD4<Float>(SIMD4(luck.light.x, luck.light.y, depth, 0) / length)
     let contrast = Float(luck.contrast)
     // Shadows on skin are redder than the skin, for light travels through it.
-    let response = SIMD4<Float>(0.84, 1.03, 1.12, 0)
+    let response = SIMD4<Float>(0.88, 1.03, 1.08, 0)
     let perUnit = 1 / (pose.scale * pose.scale)
     let (right, down) = (pose.right * perUnit, pose.down * perUnit)
     let turn = -22 * pose.sinYaw
     let mottling = 0.03 + 0.03 * Float(sitter.age)
+    let clouds = Noise.shared.clouds
     for j in 0..<canvas.height {
       let y = (Double(j) + 0.5) * step - pose.origin.y
       for i in 0..<canvas.width {
         let x = (Double(i) + 0.5) * step - pose.origin.x
-        var nx = Float((x * right.x + y * right.y - turn) / 47)
+        var nx = Float((x * right.x + y * right.y - turn) / 50)
         var ny = Float((x * down.x + y * down.y - 2) / 82)
         let r = nx * nx + ny * ny
         if r > 0.94 {
@@ -51,8 +52,8 @@ final class SkinField {
         }
         let nz = max(1 - nx * nx - ny * ny, 0.06).squareRoot()
         let facing = max(0, nx * toLight.x + ny * toLight.y + nz * toLight.z)
-        let cloud = Noise.shared.clouds[(luck.mottle &+ (j & 63) * 64 &+ (i & 63)) & 4095]
-        let light = (1.02 - 0.62 * contrast + contrast * facing) * (0.84 + 0.16 * nz)
+        let cloud = clouds[(luck.mottle &+ (j & 63) * 64 &+ (i & 63)) & 4095]
+        let light = (1.05 - 0.6 * contrast + contrast * facing) * (0.84 + 0.16 * nz)
         let shade = 1 + response * (light * (1 + mottling * cloud) - 1)
         color[j * canvas.width + i] = skin * shade
       }
@@ -93,11 +94,9 @@ final class SkinField {
 
   /// Ends the tinting: the canvas now shows the skin.
   func finish() {
-    let top = SIMD4<Float>(repeating: 255)
     canvas.withPixels { pixels in
       for i in 0..<pixels.count {
-        let c = (color[i] * 255).clamped(lowerBound: .zero, upperBound: top)
-        pixels[i] = 0xff00_0000 | UInt32(c.x) << 16 | UInt32(c.y) << 8 | UInt32(c.z)
+        pixels[i] = pixel(color[i] * 255)
       }
     }
   }
