@@ -43,15 +43,18 @@ public enum PNG {
 
   /// Reads the PNG file at `path`; transparent parts become white.
   ///
-  /// - Throws: ``FileError`` when it cannot be read or is not a whole PNG file.
+  /// - Throws: `FileError` when it cannot be read or is not a whole PNG file.
   public static func read(_ path: String) throws(FileError) -> Image {
     try decode(try Files.read(path), from: path)
   }
 
   /// The picture in `bytes`, a PNG file; transparent parts become white.
   ///
-  /// - Parameter path: Where the bytes are from, for the error message.
-  /// - Throws: ``FileError`` when `bytes` is not a whole PNG file, or is one of more than
+  /// - Parameters:
+  ///   - bytes: The contents of the file.
+  ///   - path: Where the bytes are from, for the error message.
+  /// - Returns: The picture.
+  /// - Throws: `FileError` when `bytes` is not a whole PNG file, or is one of more than
   ///   ``mostPixels`` pixels.
   public static func decode(_ bytes: [UInt8], from path: String) throws(FileError) -> Image {
     let (width, height) = try size(bytes, from: path)
