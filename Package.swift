@@ -110,8 +110,8 @@ let package = Package(
     tests(
       "Execution", "GraphReference", "Graphs", "OneDNN", "Tensors", resources: [.copy("Golden")]),
     tests(
-      "Training", "GraphReference", "Execution", "Faces", "Files", "Graphs", "Images", "Tensors",
-      resources: [.copy("Golden")]),
+      "Training", "GraphReference", "Execution", "Faces", "Files", "Graphs", "Images",
+      "Predictions", "Tensors", resources: [.copy("Golden")]),
     tests(
       "Compression", "GraphReference", "Training", "Execution", "Faces", "Files", "Graphs",
       "Images", "Tensors", resources: [.copy("Golden")]),

@@ -7,18 +7,18 @@ public struct LabelledLogits: Hashable, Sendable {
   /// The number of classes, at least two.
   public var classes: Int
   /// The true class of every row, `0..<classes`.
-  public var labels: [Int]
+  public var labels: [Int32]
   /// The protected group of every row, counted from 0.
-  public var groups: [Int]
+  public var groups: [Int32]
 
   /// A batch of the given parts.
   ///
   /// - Precondition: the counts fit together and every label names a class.
-  public init(logits: [Float], classes: Int, labels: [Int], groups: [Int]) {
+  public init(logits: [Float], classes: Int, labels: [Int32], groups: [Int32]) {
     precondition(classes >= 2, "cross-entropy needs at least two classes, not \(classes)")
     precondition(logits.count == labels.count * classes, "one row of logits for every label")
     precondition(groups.count == labels.count, "one group for every label")
-    precondition(labels.allSatisfy { (0..<classes).contains($0) }, "a label is not a class")
+    precondition(labels.allSatisfy { $0 >= 0 && $0 < classes }, "a label is not a class")
     self.logits = logits
     self.classes = classes
     self.labels = labels
@@ -50,7 +50,7 @@ public struct CrossEntropy: Hashable, Codable, Sendable {
     (0..<batch.count).map { row in
       let logarithms = logSoftmax(batch, row: row)
       let mean = logarithms.reduce(0, +) / Double(batch.classes)
-      return -(1 - labelSmoothing) * logarithms[batch.labels[row]] - labelSmoothing * mean
+      return -(1 - labelSmoothing) * logarithms[Int(batch.labels[row])] - labelSmoothing * mean
     }
   }
 
@@ -70,7 +70,7 @@ public struct CrossEntropy: Hashable, Codable, Sendable {
     for row in 0..<batch.count {
       let logarithms = logSoftmax(batch, row: row)
       for c in 0..<batch.classes {
-        let target = spread + (c == batch.labels[row] ? 1 - labelSmoothing : 0)
+        let target = spread + (c == Int(batch.labels[row]) ? 1 - labelSmoothing : 0)
         let gradient = weights[row] * (Softmax.exponential(logarithms[c]) - target)
         gradients[row * batch.classes + c] = Float(gradient)
       }

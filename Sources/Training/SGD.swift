@@ -1,3 +1,5 @@
+public import Execution
+
 /// Stochastic gradient descent with momentum, in PyTorch's convention.
 ///
 /// With gradient `g` (scaled down by clipping if asked for), parameter `p`, velocity `v`, decay `d`,
@@ -38,5 +40,12 @@ public struct SGD: Hashable, Codable, Sendable {
   public func gradientScale(norm: Double) -> Double {
     guard let clip else { return 1 }
     return min(1, clip / (norm + 1e-6))
+  }
+
+  /// One step of this rule, as the session that holds the parameters takes it.
+  public func step(rate: Double, momentum: Double, gradientScale: Double) -> Descent {
+    Descent(
+      rate: Float(rate), momentum: Float(momentum), isNesterov: nesterov,
+      decay: Float(weightDecay), decaysAll: decaysAll, gradientScale: Float(gradientScale))
   }
 }

@@ -15,8 +15,8 @@ public enum Softmax {
   /// The probability of class 1 of two, from its two logits.
   ///
   /// The softmax over two classes is the logistic function of the logits' difference.
-  public static func positive(_ negativeLogit: Float, _ positiveLogit: Float) -> Float {
-    Float(1 / (1 + Foundation.exp(Double(negativeLogit) - Double(positiveLogit))))
+  public static func positive(_ negativeLogit: Float, _ positiveLogit: Float) -> Double {
+    1 / (1 + Foundation.exp(Double(negativeLogit) - Double(positiveLogit)))
   }
 
   static func exponential(_ x: Double) -> Double { Foundation.exp(x) }

@@ -19,7 +19,10 @@ struct Equant: AsyncParsableCommand {
         subcommands: []),
       CommandGroup(
         name: "Models",
-        subcommands: []),
+        subcommands: [
+          TrainCommand.self,
+          PredictCommand.self,
+        ]),
       CommandGroup(
         name: "Fairness",
         subcommands: [

@@ -1,0 +1,47 @@
+import ArgumentParser
+import Faces
+
+/// Where the faces are and what is asked about them.
+struct DataOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "A folder with CelebA's layout, or with --table the folder of the images.",
+      valueName: "folder"),
+    completion: .directory)
+  var data: String
+
+  @Option(help: "The attribute to predict; with --table the column of labels.")
+  var target: String?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      The attribute to be fair to; with --table the column of groups. Give it more than once for \
+      intersections.
+      """, valueName: "attribute"))
+  var protected: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      A CSV file with the columns file, label, group and perhaps split and identity, for data that \
+      are not CelebA.
+      """, valueName: "file"),
+    completion: .file(extensions: ["csv"]))
+  var table: String?
+
+  /// Opens the data set; target and protected attributes that were not given are `defaults`'.
+  func open(
+    target standardTarget: String = "Attractive", protected standardProtected: [String] = ["Male"]
+  ) throws -> FaceDataset {
+    guard let table else {
+      return try FaceDataset.celebA(
+        data, target: target ?? standardTarget,
+        protected: protected.isEmpty ? standardProtected : protected)
+    }
+    var columns = TableColumns()
+    if let target { columns.label = target }
+    if !protected.isEmpty { columns.groups = protected }
+    return try FaceDataset.table(data, table, columns: columns)
+  }
+}

@@ -1,0 +1,192 @@
+import ArgumentParser
+import Execution
+import Faces
+import Fairness
+import Files
+import Foundation
+import Graphs
+import Training
+
+/// `equant train`: fits a model to a data set.
+struct TrainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Fit a model to faces.",
+    discussion: """
+      Trains a ResNet on the training split, validates after every epoch and writes the best \
+      epoch's model as an ONNX file. Beside the model a checkpoint is kept while the run lasts: \
+      after Ctrl-C or a crash the same command goes on where the run was and ends with the same \
+      bytes. Exits with 1 when something is wrong with the input or training diverges, and with \
+      130 when it was interrupted and has saved its state.
+      """)
+
+  @OptionGroup var dataOptions: DataOptions
+
+  @Option(
+    help: ArgumentHelp("Where the model goes, an ONNX file.", valueName: "file"),
+    completion: .file(extensions: ["onnx"]))
+  var out: String
+
+  @Option(
+    help: ArgumentHelp(
+      "Weights to start from, with torchvision's names: safetensors or ONNX.", valueName: "file"),
+    completion: .file(extensions: ["safetensors", "onnx"]))
+  var weights: String?
+
+  @Option(help: "The network.")
+  var architecture = Architecture.resnet18
+
+  @OptionGroup(title: "Settings") var options: TrainingOptions
+
+  @Option(
+    help: ArgumentHelp("Also write every epoch's numbers as JSON.", valueName: "file"),
+    completion: .file(extensions: ["json"]))
+  var log: String?
+
+  @Option(
+    help: ArgumentHelp("Steps between checkpoints within an epoch.", valueName: "steps"))
+  var checkpointEvery = 500
+
+  @Flag(help: "Begin anew, ignoring the checkpoint of an earlier run.")
+  var fresh = false
+
+  @OptionGroup var output: OutputOptions
+
+  func validate() throws {
+    guard checkpointEvery >= 1 else {
+      throw ValidationError("'--checkpoint-every' counts steps: give 1 or more.")
+    }
+  }
+
+  func run() throws {
+    Interruption.watch()
+    let settings = options.settings(fineTuning: weights != nil)
+    try settings.validate()
+    try Files.checkWritable(out)
+    if let log { try Files.checkWritable(log) }
+    var progress = Progress(quiet: output.quiet)
+    let dataset = try dataOptions.open()
+    for warning in dataset.warnings { progress.say("warning: \(warning)") }
+    let graph = try startingGraph(dataset, settings)
+    let checkpoint = "\(out).checkpoint"
+    let trainer = try Trainer(
+      settings, dataset: dataset, graph: graph,
+      checkpoints: CheckpointPlan(path: checkpoint, interval: checkpointEvery, isFresh: fresh))
+    announce(trainer, progress)
+    let result: TrainingResult
+    do {
+      result = try trainer.run(shouldStop: { Interruption.isRequested }) { event in
+        show(event, &progress)
+        if case .epoch = event, let log { try? write(trainer.state.records, to: log) }
+      }
+    } catch let stop as TrainingError {
+      guard case .stopped = stop else { throw stop }
+      progress.clear()
+      FileHandle.standardError.write(Data("\(stop)\n".utf8))
+      throw ExitCode(130)
+    }
+    try ONNXFile.write(result.graph, to: out)
+    if let log { try write(result.epochs, to: log) }
+    try? FileManager.default.removeItem(atPath: checkpoint)
+    progress.clear()
+    try summarize(result)
+  }
+
+  /// The network before training.
+  private func startingGraph(
+    _ dataset: FaceDataset, _ settings: TrainingSettings
+  ) throws -> Graph {
+    let classes = dataset.classNames.count
+    guard let weights else { return architecture.graph(classes: classes, seed: settings.seed) }
+    let graph = architecture.graph(classes: classes, seed: nil)
+    let tensors =
+      weights.hasSuffix(".onnx")
+      ? try ONNXFile.read(weights).initializers : try Safetensors.read(weights)
+    return try graph.loading(tensors, headSeed: settings.seed)
+  }
+
+  private func announce(_ trainer: Trainer, _ progress: borrowing Progress) {
+    let rows = trainer.dataset.rows(in: .train, limit: trainer.settings.limit).count
+    progress.say(
+      "\(architecture) on \(rows) images of \(trainer.dataset.target), "
+        + "\(trainer.settings.epochs) epochs of \(trainer.stepsPerEpoch) steps, "
+        + "\(trainer.settings.precision.rawValue)")
+    guard trainer.isResumed else { return }
+    progress.say(
+      "going on from \(out).checkpoint: epoch \(trainer.state.epoch + 1), "
+        + "step \(trainer.state.step + 1)")
+  }
+
+  private func show(_ event: TrainingEvent, _ progress: inout Progress) {
+    switch event {
+    case .step(let epoch, let step, let steps, let loss, let speed):
+      let note = String(format: "loss %.4f  %.0f images/s", loss, speed)
+      progress.show("epoch \(epoch)/\(options.epochs)", step, of: steps, note: note)
+    case .validation(let done, let rows):
+      progress.show("validation", done, of: rows)
+    case .epoch(let record):
+      progress.say(record.line)
+    }
+  }
+
+  private func write(_ records: [EpochRecord], to path: String) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    try Files.replace(path, with: Array(try encoder.encode(records)) + [10])
+  }
+
+  private func summarize(_ result: TrainingResult) throws {
+    struct Summary: Encodable {
+      var model: String
+      var bytes: Int
+      var bestEpoch: Int
+      var epochs: [EpochRecord]
+    }
+    let bytes = try Files.read(out).count
+    let best = result.epochs[result.bestEpoch - 1]
+    try output.write(
+      Summary(model: out, bytes: bytes, bestEpoch: result.bestEpoch, epochs: result.epochs)
+    ) {
+      "\(out)  \(bytes) bytes, \(best.line)"
+    }
+  }
+}
+
+/// The networks that can be trained.
+enum Architecture: String, ExpressibleByArgument, CaseIterable {
+  case resnet18, resnet34, resnet50
+
+  /// The network with weights drawn from `seed`, or zero ones.
+  func graph(classes: Int, seed: UInt64?) -> Graph {
+    switch self {
+    case .resnet18: ResNet.resnet18(classes: classes, seed: seed)
+    case .resnet34: ResNet.resnet34(classes: classes, seed: seed)
+    case .resnet50: ResNet.resnet50(classes: classes, seed: seed)
+    }
+  }
+}
+
+extension EpochRecord {
+  /// The epoch in one line, for people.
+  var line: String {
+    var parts = [
+      "epoch \(epoch)", String(format: "loss %.4f", loss),
+      String(format: "%.0f images/s", imagesPerSecond),
+    ]
+    if let validation {
+      parts.append(String(format: "validation accuracy %.2f %%", 100 * validation.accuracy))
+      for group in validation.audit?.groups ?? [] {
+        let rates = [("TPR", Measure.truePositiveRate), ("FPR", .falsePositiveRate)].map {
+          "\($0) \(Self.percent(group.rates[$1]?.value))"
+        }
+        parts.append("\(group.name) \(rates.joined(separator: " "))")
+      }
+      parts.append("EO \(Self.percent(validation.audit?.gaps[.equalOpportunity]?.absolute))")
+    }
+    return parts.joined(separator: ", ") + (isBest ? " *" : "")
+  }
+
+  private static func percent(_ value: Double?) -> String {
+    value.map { String(format: "%.1f", 100 * $0) } ?? "undefined"
+  }
+}
