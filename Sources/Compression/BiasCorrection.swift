@@ -31,8 +31,9 @@ struct BiasCorrection {
     let names = layers.map { graph.nodes[$0].outputs[0] }
     let channels = layers.map { graph.initializers[graph.nodes[$0].inputs[1]]?.shape.first ?? 0 }
     let wanted = try means(of: names, channels, in: corrected, probe)
+    // Biases stay real, so they can be changed where they are: weights are quantized once.
+    var quantized = try quantization.rewrite(corrected)
     for (i, layer) in layers.enumerated() {
-      let quantized = try quantization.rewrite(corrected)
       let found = try means(of: [names[i]], [channels[i]], in: quantized, probe)[0]
       let bias = corrected.nodes[layer].inputs[2]
       guard let old = corrected.initializers[bias] else { continue }
@@ -40,6 +41,7 @@ struct BiasCorrection {
         Float(Double($0) + $1.0 - $1.1)
       }
       corrected.initializers[bias] = Tensor(shape: old.shape, shifted)
+      quantized.initializers[bias] = corrected.initializers[bias]
     }
     return corrected
   }
