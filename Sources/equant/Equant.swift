@@ -10,6 +10,9 @@ struct Equant: AsyncParsableCommand {
     subcommands: [
       Doctor.self,
       BenchLoading.self,
+      BenchFairness.self,
+      CoverageStudy.self,
+      PosterAccount.self,
       BenchInference.self,
       BenchTraining.self,
     ],
