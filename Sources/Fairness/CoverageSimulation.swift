@@ -120,7 +120,8 @@ public struct CoverageSimulation: Sendable {
   }
 
   private static let flippings = [
-    Flipping(rows: [7984, 1914], before: [0.86, 0.65], lost: [0.01, 0.02], gained: [0.01, 0.005]),
+    Flipping(
+      rows: [7984, 1914], before: [0.86, 0.65], lost: [0.01, 0.02], gained: [0.01, 0.005]),
     Flipping(
       rows: [7984, 1914], before: [0.86, 0.65], lost: [0.0005, 0.0008],
       gained: [0.0005, 0.0002]),
@@ -159,20 +160,33 @@ public struct CoverageSimulation: Sendable {
   /// The coverage of the intervals of drifts that have no closed form.
   public func compositeDrifts() -> [Line] {
     let kinds: [GapKind] = [.predictiveParity, .equalizedOdds, .averageAbsoluteOdds, .f1]
-    return Self.flippings.flatMap { setting in
-      kinds.flatMap { kind in
-        [Resampling.posterior, .stratified].map { scheme in
-          let truth = Self.truth(kind, setting)
-          return share(
-            "drift of \(kind.title), \(setting.name)", "\(scheme.rawValue), percentile",
-            resampled
-          ) { random in
-            let tally = setting.draw(&random)
-            return resampledDrift(kind, tally, scheme, &random).map { $0.contains(truth) }
+    let bounded = Self.flippings.map { setting in
+      let truth = Self.truth(.averageAbsoluteOdds, setting)
+      return share(
+        "drift of \(GapKind.averageAbsoluteOdds.title), \(setting.name)", "as compare does",
+        resampled
+      ) { random in
+        var options = ComparisonOptions()
+        options.draws = 100
+        let comparison = try? Comparison(setting.draw(&random), options: options)
+        return comparison?.drift[.averageAbsoluteOdds]?.interval.map { $0.contains(truth) }
+      }
+    }
+    return bounded
+      + Self.flippings.flatMap { setting in
+        kinds.flatMap { kind in
+          [Resampling.posterior, .stratified].map { scheme in
+            let truth = Self.truth(kind, setting)
+            return share(
+              "drift of \(kind.title), \(setting.name)", "\(scheme.rawValue), percentile",
+              resampled
+            ) { random in
+              let tally = setting.draw(&random)
+              return resampledDrift(kind, tally, scheme, &random).map { $0.contains(truth) }
+            }
           }
         }
       }
-    }
   }
 
   private static func truth(_ kind: GapKind, _ setting: Flipping) -> Double {

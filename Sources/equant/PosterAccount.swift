@@ -105,8 +105,12 @@ struct PosterAccount: ParsableCommand {
     let shown: String
     if abs(unpaired.value) <= rounding + 1e-9 {
       shown = "nothing: rounding alone can make or hide it"
-    } else if !unpaired.interval.contains(0) {
+    } else if min(abs(unpaired.interval.low), abs(unpaired.interval.high)) > rounding
+      && !unpaired.interval.contains(0)
+    {
       shown = "a drift, even between strangers"
+    } else if !unpaired.interval.contains(0) {
+      shown = "a drift, unless rounding made it"
     } else if !paired.interval.contains(0) {
       shown = "a drift, if few decisions flipped; the poster does not say"
     } else {

@@ -103,6 +103,10 @@ extension Comparison {
         thresholdAfter: options.thresholdAfter ?? options.threshold)
     }
     try self.init(tally, clusters: clusters, options: options)
+    let graded = (before.scores + after.scores).contains { $0 != 0 && $0 != 1 }
+    if graded && tally.names.count == 2 && clusters == nil {
+      drift[.auc] = Drift.ofAreas(before, after, options)
+    }
   }
 
   /// Compares two models from the counts of their decisions on the same rows.

@@ -128,9 +128,10 @@ extension Drift {
     guard verdict == .undecided else { return }
     // Half-widths shrink with the square root of the rows: whichever question is settled first,
     // if the drift is truly as large as it looks. A direction also needs the size's interval.
-    let size = growthInterval.map { bounds in
-      (growth > 0 ? growth - bounds.low : bounds.high - growth) / abs(growth)
-    } ?? 0
+    let size =
+      growthInterval.map { bounds in
+        (growth > 0 ? growth - bounds.low : bounds.high - growth) / abs(growth)
+      } ?? 0
     let shrink = [
       (equivalenceInterval.high - equivalenceInterval.low) / 2 / (margin - abs(value)),
       max((interval.high - interval.low) / 2 / abs(value), size),

@@ -88,6 +88,11 @@ struct DriftMaker: Sendable {
         drift.interval = exact.interval
         drift.equivalenceInterval = narrow.interval
         drift.method = clusters == nil ? "Tango and MOVER" : "Tango and MOVER, by cluster"
+      } else if let bound = cornerBound(kind, options.confidence),
+        let narrow = cornerBound(kind, equivalence)
+      {
+        (drift.interval, drift.equivalenceInterval) = (bound, narrow)
+        drift.method = "bound by the drift of both gaps"
       } else {
         let values = resampled[2 * position]
         drift.interval = values.percentile(confidence: options.confidence)
@@ -102,6 +107,30 @@ struct DriftMaker: Sendable {
     }
     adjust(&drifts)
     return drifts
+  }
+
+  /// The interval of the drift of a mean of sizes where the sign of one of the gaps is in doubt.
+  ///
+  /// A size has a corner at 0, where resampled intervals fail. But it never changes by more than
+  /// the signed gap does, in either direction.
+  private func cornerBound(_ kind: GapKind, _ confidence: Double) -> Interval? {
+    guard kind == .averageAbsoluteOdds, tally.names.count == 2 else { return nil }
+    let table = GapTable(groups: 2, reference: reference)
+    let sides = [false, true].map { tally.tally(after: $0).counts.map(\.cells) }
+    var (low, high, inDoubt) = (0.0, 0.0, false)
+    for part in [GapKind.fprDifference, .equalOpportunity] {
+      guard let drift = closedForm(part, confidence)?.interval else { return nil }
+      if let sign = certainSign(part, table.value(part, sides[0]), table.value(part, sides[1])) {
+        low += (sign > 0 ? drift.low : -drift.high) / 2
+        high += (sign > 0 ? drift.high : -drift.low) / 2
+      } else {
+        let most = max(abs(drift.low), abs(drift.high))
+        low -= most / 2
+        high += most / 2
+        inDoubt = true
+      }
+    }
+    return inDoubt ? Interval(low, high) : nil
   }
 
   /// Where the growth of the gap's size lies: the oriented drift's interval as long as the sign of
