@@ -67,17 +67,11 @@ public struct Annotations: Hashable, Sendable {
       files.append(table.text(fields[0]))
       lines.append(Int32(clamping: table.line))
       for column in 1..<fields.count {
-        let field = fields[column]
-        let last = table.bytes[field.isEmpty ? 0 : field.upperBound - 1]
-        let known =
-          last == UInt8(ascii: "1")
-          && (field.count == 1
-            || field.count == 2 && table.bytes[field.lowerBound] == UInt8(ascii: "-"))
-        guard known else {
+        guard let value = table.sign(fields[column]) else {
           throw table.problem(
-            "expected -1 or 1 for \(names[column - 1]), found \"\(table.text(field))\"")
+            "expected -1 or 1 for \(names[column - 1]), found \"\(table.text(fields[column]))\"")
         }
-        values.append(field.count == 1)
+        values.append(value)
       }
     }
     if let declared, declared != files.count {

@@ -50,44 +50,53 @@ struct TextTable {
   }
 
   private mutating func readSpaced(_ bytes: Span<UInt8>, _ fields: inout [Range<Int>]) {
-    var start = offset
+    // A local place stays in a register; a property is written back for every byte.
+    var at = offset
+    var start = at
     while true {
-      let byte = offset < bytes.count ? bytes[offset] : UInt8(ascii: "\n")
+      let byte = at < bytes.count ? bytes[at] : UInt8(ascii: "\n")
       if byte > UInt8(ascii: " ") {
-        offset += 1
+        at += 1
         continue
       }
-      if offset > start { fields.append(start..<offset) }
+      if at > start { fields.append(start..<at) }
       if byte == UInt8(ascii: "\n") { break }
-      offset += 1
-      start = offset
+      at += 1
+      start = at
     }
+    offset = at
     endLine(bytes)
   }
 
   private mutating func readCommas(
     _ bytes: Span<UInt8>, _ fields: inout [Range<Int>]
   ) throws(FileError) {
-    var start = offset
+    var at = offset
+    var start = at
     while true {
-      if offset < bytes.count, offset == start, bytes[offset] == UInt8(ascii: "\"") {
+      let byte = at < bytes.count ? bytes[at] : UInt8(ascii: "\n")
+      if byte == UInt8(ascii: "\"") && at == start {
+        offset = at
         try skipQuoted(bytes)
-      }
-      let byte = offset < bytes.count ? bytes[offset] : UInt8(ascii: "\n")
-      if byte != UInt8(ascii: ",") && byte != UInt8(ascii: "\n") {
-        offset += 1
+        at = offset
+        // The field goes on until a comma, as text.
         continue
       }
-      var end = offset
+      if byte != UInt8(ascii: ",") && byte != UInt8(ascii: "\n") {
+        at += 1
+        continue
+      }
+      var end = at
       if byte == UInt8(ascii: "\n") {
         if end > start && bytes[end - 1] == UInt8(ascii: "\r") { end -= 1 }
         if fields.isEmpty && end == start { break }
       }
       fields.append(start..<end)
       if byte == UInt8(ascii: "\n") { break }
-      offset += 1
-      start = offset
+      at += 1
+      start = at
     }
+    offset = at
     endLine(bytes)
   }
 
@@ -137,6 +146,13 @@ struct TextTable {
       value = value * 10 + digit
     }
     return negative ? -value : value
+  }
+
+  /// True for a field that is `1`, false for `-1`, nil for any other.
+  func sign(_ field: Range<Int>) -> Bool? {
+    guard !field.isEmpty, bytes[field.upperBound - 1] == UInt8(ascii: "1") else { return nil }
+    if field.count == 1 { return true }
+    return field.count == 2 && bytes[field.lowerBound] == UInt8(ascii: "-") ? false : nil
   }
 
   /// An error at the row last read.
