@@ -41,6 +41,11 @@ public enum PNG {
     return bytes
   }
 
+  /// Whether `bytes` begin as a PNG file does.
+  public static func recognizes(_ bytes: [UInt8]) -> Bool {
+    bytes.starts(with: [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
+  }
+
   /// Reads the PNG file at `path`; transparent parts become white.
   ///
   /// - Throws: `FileError` when it cannot be read or is not a whole PNG file.

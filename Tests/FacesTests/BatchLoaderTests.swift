@@ -1,6 +1,7 @@
 import Faces
 import Files
 import Foundation
+import Images
 import TestSupport
 import Testing
 
@@ -64,6 +65,22 @@ import Testing
     // Half of 178 is less than 96, so the picture is decoded whole.
     var pipeline = ImagePipeline(Preprocessing(size: 96))
     #expect(try pipeline.pixels(files.path(files.image(0))) == Array(PillowChain.golden.size96))
+  }
+
+  @Test func `a PNG is read like a JPEG, and a damaged one is named`() throws {
+    let files = try SmallCelebA(count: 1)
+    let path = files.path("face.png")
+    let image = try JPEGDecoder.decode(Array(PillowChain.golden.jpeg), from: "golden.jpg")
+    let bytes = PNG.encode(image)
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+    var pipeline = ImagePipeline(Preprocessing(size: 96))
+    #expect(try pipeline.pixels(path) == Array(PillowChain.golden.size96))
+    for damaged in [
+      Array(bytes.prefix(bytes.count / 2)), Array(bytes.prefix(9)), [], [0x42, 0x4d],
+    ] {
+      try Data(damaged).write(to: URL(fileURLWithPath: path))
+      #expect(throws: FileError.self) { try pipeline.pixels(path) }
+    }
   }
 
   @Test(arguments: [1, 3, 5])

@@ -30,7 +30,13 @@ public struct ImagePipeline: ~Copyable {
   public mutating func pixels(_ path: String) throws(FileError) -> [UInt8] {
     let bytes = try Files.read(path)
     let size = preprocessing.size
-    if !JPEGDecoder.recognizes(bytes) { throw FileError(path, "is neither a JPEG nor a PNG") }
+    if PNG.recognizes(bytes) {
+      let image = try PNG.decode(bytes, from: path)
+      return square(of: image, decodedFrom: (image.width, image.height))
+    }
+    guard JPEGDecoder.recognizes(bytes) else {
+      throw FileError(path, "is neither a JPEG nor a PNG")
+    }
     var full = (width: 0, height: 0)
     let crop = preprocessing.crop
     let image = try JPEGDecoder.decode(bytes, from: path) { width, height in
