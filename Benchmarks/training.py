@@ -2,14 +2,15 @@
 
     python Benchmarks/training.py [--binary .build/release/equant] [--threads 2] [--rounds 12]
         [--model resnet18] [--size 64] [--batch 64] [--precisions f32,bf16] [--compile]
-        [--json FILE]
+        [--cpu] [--json FILE]
 
 A step is forward, mean cross-entropy, backward and SGD with momentum and weight decay, on one
 batch in memory. Every engine is a process of its own that makes one step on request; the engines
 take turns, so that whatever else the machine does hits all of them alike. PyTorch runs eager in
 NCHW and in channels-last, bf16 by autocast; --compile adds torch.compile. Times are the shortest
-step (median and spread are printed too), memory is the process's peak. The ratio is Equant's
-speed over the best of PyTorch's.
+step (median and spread are printed too), memory is the process's peak. The ratio is an engine's
+speed over the best of PyTorch's. With --cpu and --threads 1, times are the processor's own: they
+hold on a machine that others keep busy, where threads wait for each other.
 """
 
 import argparse
@@ -56,8 +57,8 @@ def torch_worker(model, layout, precision, batch, size, threads):
 class Engine:
     """A process that makes one step on request."""
 
-    def __init__(self, name, precision, command, threads):
-        self.name, self.precision, self.times = name, precision, []
+    def __init__(self, name, precision, command, threads, cpu):
+        self.name, self.precision, self.times, self.cpu = name, precision, [], cpu
         environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
@@ -71,9 +72,16 @@ class Engine:
         return line
 
     def step(self):
+        before = self.processor_seconds()
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        return float(self.read())
+        wall = float(self.read())
+        return self.processor_seconds() - before if self.cpu else wall
+
+    def processor_seconds(self):
+        with open(f"/proc/{self.process.pid}/stat") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def peak(self):
         with open(f"/proc/{self.process.pid}/status") as status:
@@ -95,6 +103,7 @@ def main():
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--precisions", default="f32,bf16")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--cpu", action="store_true")
     parser.add_argument("--json")
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -108,11 +117,12 @@ def main():
     engines = []
     for precision in arguments.precisions.split(","):
         own = [arguments.binary, "bench-training", "--interactive", "--precision", precision]
-        engines.append(Engine("equant", precision, own + sizes, arguments.threads))
+        engines.append(Engine("equant", precision, own + sizes, arguments.threads, arguments.cpu))
         for layout in layouts:
             peer = [sys.executable, __file__, "--worker", layout, precision]
             peer += ["--threads", str(arguments.threads)]
-            engines.append(Engine(f"pytorch {layout}", precision, peer + sizes, arguments.threads))
+            engines.append(Engine(
+                f"pytorch {layout}", precision, peer + sizes, arguments.threads, arguments.cpu))
     for engine in engines:
         engine.step()
     for _ in range(arguments.rounds):
@@ -122,8 +132,10 @@ def main():
             engine.times.append(engine.step())
 
     title = f"{arguments.model}, {arguments.size} x {arguments.size}, batch {arguments.batch}"
-    print(f"training {title}, {arguments.threads} threads, images/s")
-    print(f"{'engine':32} {'best':>8} {'median':>8} {'worst':>8} {'peak MB':>8} {'ratio':>6} {'memory':>7}")
+    clock = "processor" if arguments.cpu else "wall clock"
+    print(f"training {title}, {arguments.threads} threads, images/s by {clock}")
+    heads = f"{'best':>8} {'median':>8} {'worst':>8} {'peak MB':>8} {'ratio':>6} {'memory':>7}"
+    print(f"{'engine':32} {heads}")
     rows = []
     for precision in arguments.precisions.split(","):
         group = [engine for engine in engines if engine.precision == precision]
