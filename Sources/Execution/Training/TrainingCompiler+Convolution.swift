@@ -26,11 +26,17 @@ extension TrainingCompiler {
     let input = try ordered(
       source.operand, as: kernel.layout(of: .source), .reorderData, node.name)
     let output = writer.array(try kernel.layout(of: .destination))
-    let weightsKernel = try PrimitiveDescription.convolutionBackwardWeights(
-      source: input.layout, weightsGradient: Layout(weightShape, .float32, .any),
-      biasGradient: bias?.gradient.layout, destinationGradient: output.layout, window: window,
-      forward: kernel, on: engine)
-    let master = try weightsKernel.layout(of: .weightsGradient)
+    let taps = ConvolutionTaps(
+      source: source.shape, result: shape, kernel: Array(kernelShape[2...]), window: window)
+    let isTapwise = groups == 1 && bias == nil && taps.isFasterThanDirect
+    let weightsKernel =
+      isTapwise
+      ? nil
+      : try PrimitiveDescription.convolutionBackwardWeights(
+        source: input.layout, weightsGradient: Layout(weightShape, .float32, .any),
+        biasGradient: bias?.gradient.layout, destinationGradient: output.layout, window: window,
+        forward: kernel, on: engine)
+    let master = try weightsKernel?.layout(of: .weightsGradient) ?? taps.weightsLayout()
     let slot = try parameters.add(
       node.inputs[1], shape: kernelShape, layout: master, decays: true, for: node)
     let weights = Operand(layout: master, place: .value(slot))
@@ -49,12 +55,16 @@ extension TrainingCompiler {
 
     onTape { [self] in
       guard let gradient = try gradient(of: result)?.operand else { return }
-      var arguments: [(Argument, Operand)] = [
-        (.source, input), (.destinationGradient, gradient),
-        (.weightsGradient, Operand(layout: master, place: .gradient(slot))),
-      ]
-      if let bias { arguments.append((.biasGradient, bias.gradient)) }
-      try writer.run(.convolutionBackwardWeights, node.name, weightsKernel, arguments)
+      let weightsGradient = Operand(layout: master, place: .gradient(slot))
+      if let weightsKernel {
+        var arguments: [(Argument, Operand)] = [
+          (.source, input), (.destinationGradient, gradient), (.weightsGradient, weightsGradient),
+        ]
+        if let bias { arguments.append((.biasGradient, bias.gradient)) }
+        try writer.run(.convolutionBackwardWeights, node.name, weightsKernel, arguments)
+      } else {
+        try writeTaps(taps, node, source: input, gradient: gradient, into: weightsGradient)
+      }
       guard source.needsGradient else { return }
       let dataKernel = try PrimitiveDescription.convolutionBackwardData(
         sourceGradient: input.layout, weights: anyLayout(weightShape),

@@ -19,6 +19,8 @@ enum Place: Hashable {
 struct Operand {
   var layout: Layout
   var place: Place
+  /// Where in the place's array this one starts.
+  var byteOffset = 0
 }
 
 /// What a step does, for the profile.
@@ -120,8 +122,10 @@ final class TrainingProgram {
     arenaByteCount = plan.byteCount + writer.scratchpadByteCount
     kinds = writer.steps.map(\.kind)
     func address(_ operand: Operand) -> UnsafeMutableRawPointer {
-      if case .arena(let i) = operand.place { return arena.pointer + plan.offsets[i] }
-      return resolve(operand.place)
+      if case .arena(let i) = operand.place {
+        return arena.pointer + plan.offsets[i] + operand.byteOffset
+      }
+      return resolve(operand.place) + operand.byteOffset
     }
     var inputs: [Memory] = []
     calls = try writer.steps.map { step in
