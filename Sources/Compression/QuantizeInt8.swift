@@ -22,6 +22,7 @@ public func quantizeInt8(
   preprocessing: Preprocessing, settings: Int8Settings = Int8Settings()
 ) throws -> (graph: Graph, report: CompressionReport) {
   try graph.validate()
+  if let problem = preprocessing.problem { throw CompressionError("preprocessing", problem) }
   if let node = graph.nodes.first(where: { $0.operation == .quantizeLinear }) {
     throw CompressionError("node '\(node.name)'", "the model is quantized already")
   }

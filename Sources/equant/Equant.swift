@@ -24,6 +24,7 @@ struct Equant: AsyncParsableCommand {
         name: "Models",
         subcommands: [
           TrainCommand.self,
+          CompressCommand.self,
           PredictCommand.self,
         ]),
       CommandGroup(

@@ -41,10 +41,13 @@ struct PredictCommand: ParsableCommand {
   @Flag(help: "Leave damaged images out, and count them, instead of stopping.")
   var skipDamaged = false
 
+  @Option(help: .hidden, completion: .file(extensions: ["safetensors"]))
+  var dumpInputs: String?
+
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    if let out { try Files.checkWritable(out) }
+    for path in [out, dumpInputs].compactMap(\.self) { try Files.checkWritable(path) }
     let graph = try ONNXFile.read(model)
     let description: ModelDescription
     do {
@@ -56,6 +59,12 @@ struct PredictCommand: ParsableCommand {
       target: description.target, protected: description.protected)
     var progress = Progress(quiet: output.quiet)
     for warning in dataset.warnings { progress.say("warning: \(warning)") }
+    if let dumpInputs {
+      let rows = dataset.rows(in: split, limit: limit)
+      let dump = try InputDump(
+        of: graph, on: dataset, rows: rows, preprocessing: description.preprocessing)
+      try dump.write(to: dumpInputs)
+    }
     let (predictions, skipped) = try Predictor.predict(
       graph, on: dataset, split: split, precision: precision.precision, limit: limit,
       skipsDamaged: skipDamaged

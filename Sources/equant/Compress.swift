@@ -1,0 +1,148 @@
+public import ArgumentParser
+public import Compression
+import Faces
+import Files
+import Foundation
+import Graphs
+import Training
+
+/// `equant compress`: makes a model smaller.
+struct CompressCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compress",
+    abstract: "Make a model smaller.",
+    discussion: """
+      Quantizes a model that 'equant train' wrote and writes it as a standard ONNX file. Scheme \
+      int8: 8-bit weights, one scale per output channel, and 8-bit activations whose ranges are \
+      estimated on images of the train split. Prints the sizes in bytes before and after, and where \
+      the bytes of the new file go.
+      """)
+
+  @Argument(
+    help: "The model, an ONNX file written by 'equant train'.",
+    completion: .file(extensions: ["onnx"]))
+  var model: String
+
+  @Option(help: "How to make it smaller: int8.")
+  var scheme = "int8"
+
+  @OptionGroup var dataOptions: DataOptions
+
+  @Option(
+    help: ArgumentHelp("Where the compressed model goes.", valueName: "file"),
+    completion: .file(extensions: ["onnx"]))
+  var out: String
+
+  @Option(help: "How the ranges of activations are estimated.")
+  var observer = ObserverKind.histogram
+
+  @Option(help: ArgumentHelp("How many images of train are looked at.", valueName: "count"))
+  var calibrationCount = 512
+
+  @Flag(help: "Take as many images of every cell of group and label, as far as there are.")
+  var balanced = false
+
+  @Flag(help: "Shift biases so that the mean of every layer stays where it was.")
+  var biasCorrection = false
+
+  @Flag(
+    help: """
+      Leave batch norms apart and quantize around them, with PyTorch's reduced range and weight \
+      grid: what its eager mode gives when fuse_model() is forgotten. For comparison.
+      """)
+  var unfused = false
+
+  @Flag(help: "Use 7 bits of activations, for processors without 8-bit dot products (VNNI).")
+  var reduceRange = false
+
+  @Option(help: "Decides which images are looked at.")
+  var seed: UInt64 = 0
+
+  @OptionGroup var output: OutputOptions
+
+  func validate() throws {
+    guard calibrationCount > 0 else {
+      throw ValidationError("'--calibration-count' is a number of images: give 1 or more.")
+    }
+  }
+
+  func run() throws {
+    let scheme = try Scheme(scheme)
+    try Files.checkWritable(out)
+    let contents = try Files.read(model)
+    let graph = try ONNXFile.graph(contents, path: model)
+    let description: ModelDescription
+    do {
+      description = try ModelDescription(of: graph)
+    } catch {
+      throw FileError(model, "\(error)")
+    }
+    let dataset = try dataOptions.open(
+      target: description.target, protected: description.protected)
+    let progress = Progress(quiet: output.quiet)
+    for warning in dataset.warnings { progress.say("warning: \(warning)") }
+    switch scheme {
+    case .int8:
+      progress.say("calibrating on \(calibrationCount) images of train (\(observer.rawValue))")
+      let compressed: Graph
+      let report: CompressionReport
+      do {
+        (compressed, report) = try quantizeInt8(
+          graph, base: .init(contents: contents), on: dataset,
+          preprocessing: description.preprocessing, settings: settings)
+      } catch let error as CompressionError where error.place != dataset.folder {
+        throw FileError(model, error.description)
+      }
+      try ONNXFile.write(compressed, to: out)
+      try output.write(report) { Self.text(report, model: model, out: out) }
+    }
+  }
+
+  private var settings: Int8Settings {
+    var settings = unfused ? Int8Settings.unfused : Int8Settings()
+    settings.observer = observer
+    settings.calibration = CalibrationSettings(
+      count: calibrationCount, seed: seed, isBalanced: balanced)
+    settings.correctsBias = biasCorrection
+    if reduceRange { settings.reducesRange = true }
+    return settings
+  }
+
+  /// The report for people: sizes, then where the bytes go.
+  private static func text(_ report: CompressionReport, model: String, out: String) -> String {
+    func line(_ name: String, _ bytes: Int) -> String {
+      let number = "\(bytes)"
+      let digits = number.reversed().enumerated().reduce(into: "") { text, digit in
+        if digit.offset > 0 && digit.offset % 3 == 0 { text.append(" ") }
+        text.append(digit.element)
+      }
+      let padding = String(repeating: " ", count: max(0, 14 - digits.count))
+      return name.padding(toLength: 24, withPad: " ", startingAt: 0) + padding + digits.reversed()
+    }
+    let accounting = report.accounting
+    let roles = SizeAccounting.Role.allCases.filter { accounting.bytes(of: $0) > 0 }
+    var lines = [
+      line("before, bytes", report.base.bytes), line("after, bytes", report.bytes),
+      "\(out) is \(String(format: "%.3f", report.ratio)) times smaller than \(model)", "",
+    ]
+    lines += roles.map { line("  \(name(of: $0))", accounting.bytes(of: $0)) }
+    lines.append(line("  names and structure", accounting.overhead))
+    lines.append(line("  together", accounting.total))
+    lines.append("")
+    lines.append("calibrated on \(report.calibration.images) images of train")
+    return lines.joined(separator: "\n")
+  }
+
+  private static func name(of role: SizeAccounting.Role) -> String {
+    switch role {
+    case .weights: "weights"
+    case .biases: "biases"
+    case .scales: "scales"
+    case .zeroPoints: "zero points"
+    case .batchNorms: "batch norms"
+    case .other: "other constants"
+    }
+  }
+}
+
+extension ObserverKind: ExpressibleByArgument {}
