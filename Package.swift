@@ -99,6 +99,9 @@ let package = Package(
     .target(
       name: "GraphReference", dependencies: ["Graphs", "Tensors"], path: "Tests/GraphReference",
       swiftSettings: fast),
+    .target(
+      name: "ColourTask", dependencies: ["Faces", "Files", "Images", "Tensors", "TestSupport"],
+      path: "Tests/ColourTask", swiftSettings: fast),
     tests("Fairness", resources: [.copy("Golden")]),
     tests("Files"),
     tests("Tensors"),
@@ -110,14 +113,15 @@ let package = Package(
     tests(
       "Execution", "GraphReference", "Graphs", "OneDNN", "Tensors", resources: [.copy("Golden")]),
     tests(
-      "Training", "GraphReference", "Execution", "Faces", "Files", "Graphs", "Images",
+      "Training", "ColourTask", "GraphReference", "Execution", "Faces", "Files", "Graphs",
       "Predictions", "Tensors", resources: [.copy("Golden")]),
     tests(
       "Compression", "GraphReference", "Training", "Execution", "Faces", "Files", "Graphs",
       "Images", "Tensors", resources: [.copy("Golden")]),
     tests("Study", "Fairness", "Files"),
     tests("Reports", "Study", "Fairness", "Files"),
-    .testTarget(name: "CommandTests", dependencies: ["equant", "Files", "TestSupport"]),
+    .testTarget(
+      name: "CommandTests", dependencies: ["equant", "ColourTask", "Files", "TestSupport"]),
   ]
 )
 

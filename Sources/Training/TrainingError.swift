@@ -38,7 +38,7 @@ extension TrainingError: CustomStringConvertible {
         + (checkpoint.map { "the same command goes on from \($0)" } ?? "nothing was saved")
     case .otherSettings(let path, let differences):
       "\(path): belongs to a run with other settings (\(differences.joined(separator: "; "))); "
-        + "use the same settings to resume it or start afresh"
+        + "use the same settings to resume it, or --fresh to begin anew"
     }
   }
 }

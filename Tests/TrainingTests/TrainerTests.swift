@@ -1,3 +1,4 @@
+import ColourTask
 import Execution
 import Faces
 import Files

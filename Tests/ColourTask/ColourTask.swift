@@ -1,4 +1,4 @@
-import Faces
+public import Faces
 import Files
 import Images
 import Tensors
@@ -8,11 +8,12 @@ import TestSupport
 ///
 /// `Warm` images are redder, with noise; `Male` is drawn with a brighter lower half and goes
 /// together with `Warm` more often than not, as in real annotations.
-struct ColourTask {
-  let folder: String
+public struct ColourTask {
+  /// The folder that was drawn into.
+  public let folder: String
 
   /// Draws `count` images of `side` pixels.
-  init(count: Int, side: Int = 32, seed: UInt64 = 1) throws {
+  public init(count: Int, side: Int = 32, seed: UInt64 = 1) throws {
     folder = try temporaryFolder()
     try Files.makeFolder("\(folder)/img_align_celeba")
     var random = SplitMix64(seed: seed)
@@ -41,7 +42,7 @@ struct ColourTask {
   }
 
   /// The data set with `Warm` as target and `Male` as group.
-  func dataset() throws -> FaceDataset {
+  public func dataset() throws -> FaceDataset {
     try FaceDataset.celebA(folder, target: "Warm", protected: ["Male"])
   }
 }
