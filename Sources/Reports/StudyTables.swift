@@ -8,6 +8,7 @@ public import Study
 /// for gaps). Over several it is the mean with the range over the seeds.
 public struct StudyTables: Sendable {
   private let models: [(title: String, rows: [StudyResult.Row])]
+  private let pairs: [StudyResult.Pair]
   private let groups: [String]
   private let seeds: Int
 
@@ -19,12 +20,13 @@ public struct StudyTables: Sendable {
       let rows = result.rows.filter { $0.model == model }
       return (rows[0].title, rows)
     }
+    pairs = result.comparisons
     groups = result.rows.first?.groups.map(\.name) ?? []
     seeds = Set(result.rows.map(\.seed)).count
   }
 
   /// All tables, in the poster's order.
-  public var all: [Table] { [overall, accuracyByGroup, ratesByGroup, sizes] }
+  public var all: [Table] { [overall, accuracyByGroup, ratesByGroup, drifts, sizes] }
 
   /// Table 1: accuracy, EO and FPR difference of every model.
   public var overall: Table {
@@ -71,6 +73,42 @@ public struct StudyTables: Sendable {
           }
       })
   }
+
+  /// Table 4: what each compression did to the gaps, on the same people.
+  public var drifts: Table {
+    let margin = pairs.first.map { decimal($0.comparison.margin, 3) } ?? "undeclared"
+    return Table(
+      "Table 4. Who paid: drift of the gaps on the same people",
+      columns: [
+        "model", "decisions flipped", "EO drift", "verdict", "FPR difference drift", "verdict",
+      ],
+      rows: pairs.map { pair in
+        let flipped = pair.comparison.flips.reduce(0) { $0 + $1.gained + $1.lost }
+        let share = 100 * Double(flipped) / Double(max(1, pair.comparison.rows))
+        return [
+          seeds > 1 ? "\(pair.title), seed \(pair.seed)" : pair.title,
+          "\(flipped) (\(decimal(share, 1)) %)",
+        ] + drift(pair, .equalOpportunity) + drift(pair, .fprDifference)
+      },
+      notes: [
+        "Drift is how much the absolute gap grew, with its interval at the confidence of two "
+          + "one-sided tests. Preserved: shown to lie within ±\(margin)."
+      ])
+  }
+
+  private func drift(_ pair: StudyResult.Pair, _ kind: GapKind) -> [String] {
+    guard let drift = pair.comparison.drift[kind], let growth = drift.growth else {
+      return ["undefined (\(pair.comparison.drift[kind]?.reason ?? "no such gap"))", "undefined"]
+    }
+    let range = drift.growthInterval.map { " (\(signed($0.low)) to \(signed($0.high)))" } ?? ""
+    let rows = drift.rowsNeeded.map { ", needs \($0) rows" } ?? ""
+    return [
+      signed(growth) + range,
+      drift.verdict.rawValue + (drift.verdict == .undecided ? rows : ""),
+    ]
+  }
+
+  private func signed(_ value: Double) -> String { (value < 0 ? "" : "+") + decimal(value, 3) }
 
   /// The length of every model's file, and how many times smaller it is than the first's.
   public var sizes: Table {

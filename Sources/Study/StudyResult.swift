@@ -30,14 +30,31 @@ public struct StudyResult: Hashable, Codable, Sendable {
     public var gaps: [GapKind: Gap]
   }
 
+  /// A compressed model beside the one it was made from, on the same test rows.
+  public struct Pair: Hashable, Codable, Sendable {
+    /// The compressed model's key.
+    public var model: String
+    /// Its name for people.
+    public var title: String
+    /// The key of the model it was made from.
+    public var base: String
+    /// The seed of the training run.
+    public var seed: UInt64
+    /// Who flipped, and the drift of every gap with its interval and verdict.
+    public var comparison: Comparison
+  }
+
   /// One row a model and seed, in the order of the tables.
   public var rows: [Row]
+  /// One pair for each model that was made from another, and seed.
+  public var comparisons: [Pair]
   /// What the numbers were computed from and with.
   public var provenance: Provenance
 
   /// The results of the given rows.
-  public init(rows: [Row], provenance: Provenance) {
+  public init(rows: [Row], comparisons: [Pair], provenance: Provenance) {
     self.rows = rows
+    self.comparisons = comparisons
     self.provenance = provenance
   }
 

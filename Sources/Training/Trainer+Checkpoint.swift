@@ -1,7 +1,7 @@
 import Execution
 import Faces
 import Files
-import Graphs
+public import Graphs
 import OneDNN
 import Tensors
 
@@ -77,7 +77,7 @@ extension Trainer {
 
 extension Graph {
   /// The SHA-256 of the operations and of every constant.
-  var fingerprint: String {
+  public var fingerprint: String {
     var hash = SHA256()
     for node in nodes {
       let attributes = node.attributes.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }

@@ -23,6 +23,7 @@ struct Equant: AsyncParsableCommand {
       CommandGroup(
         name: "Models",
         subcommands: [
+          Inspect.self,
           TrainCommand.self,
           CompressCommand.self,
           PredictCommand.self,
@@ -36,6 +37,8 @@ struct Equant: AsyncParsableCommand {
         ]),
       CommandGroup(
         name: "Experiments",
-        subcommands: []),
+        subcommands: [
+          StudyCommand.self
+        ]),
     ])
 }

@@ -67,7 +67,8 @@ struct TrainCommand: ParsableCommand {
     var progress = Progress(quiet: output.quiet)
     let dataset = try dataOptions.open()
     for warning in dataset.warnings { progress.say("warning: \(warning)") }
-    let graph = try startingGraph(dataset, settings)
+    let graph = try architecture.startingGraph(
+      weights: weights, classes: dataset.classNames.count, seed: settings.seed)
     let checkpoint = "\(out).checkpoint"
     let trainer = try Trainer(
       settings, dataset: dataset, graph: graph,
@@ -76,7 +77,7 @@ struct TrainCommand: ParsableCommand {
     let result: TrainingResult
     do {
       result = try trainer.run(shouldStop: { Interruption.isRequested }) { event in
-        show(event, &progress)
+        progress.show(event, epochs: settings.epochs)
         if case .epoch = event, let log { try? write(trainer.state.records, to: log) }
       }
     } catch let stop as TrainingError {
@@ -92,19 +93,6 @@ struct TrainCommand: ParsableCommand {
     try summarize(result)
   }
 
-  /// The network before training.
-  private func startingGraph(
-    _ dataset: FaceDataset, _ settings: TrainingSettings
-  ) throws -> Graph {
-    let classes = dataset.classNames.count
-    guard let weights else { return architecture.graph(classes: classes, seed: settings.seed) }
-    let graph = architecture.graph(classes: classes, seed: nil)
-    let tensors =
-      weights.hasSuffix(".onnx")
-      ? try ONNXFile.read(weights).initializers : try Safetensors.read(weights)
-    return try graph.loading(tensors, headSeed: settings.seed)
-  }
-
   private func announce(_ trainer: Trainer, _ progress: borrowing Progress) {
     let rows = trainer.dataset.rows(in: .train, limit: trainer.settings.limit).count
     progress.say(
@@ -115,18 +103,6 @@ struct TrainCommand: ParsableCommand {
     progress.say(
       "going on from \(out).checkpoint: epoch \(trainer.state.epoch + 1), "
         + "step \(trainer.state.step + 1)")
-  }
-
-  private func show(_ event: TrainingEvent, _ progress: inout Progress) {
-    switch event {
-    case .step(let epoch, let step, let steps, let loss, let speed):
-      let note = String(format: "loss %.4f  %.0f images/s", loss, speed)
-      progress.show("epoch \(epoch)/\(options.epochs)", step, of: steps, note: note)
-    case .validation(let done, let rows):
-      progress.show("validation", done, of: rows)
-    case .epoch(let record):
-      progress.say(record.line)
-    }
   }
 
   private func write(_ records: [EpochRecord], to path: String) throws {
@@ -162,6 +138,32 @@ enum Architecture: String, ExpressibleByArgument, CaseIterable {
     case .resnet18: ResNet.resnet18(classes: classes, seed: seed)
     case .resnet34: ResNet.resnet34(classes: classes, seed: seed)
     case .resnet50: ResNet.resnet50(classes: classes, seed: seed)
+    }
+  }
+
+  /// The network before training: from the weights in a file, or from `seed`.
+  func startingGraph(weights: String?, classes: Int, seed: UInt64) throws -> Graph {
+    guard let weights else { return graph(classes: classes, seed: seed) }
+    let tensors =
+      weights.hasSuffix(".onnx")
+      ? try ONNXFile.read(weights).initializers : try Safetensors.read(weights)
+    do {
+      return try graph(classes: classes, seed: nil).loading(tensors, headSeed: seed)
+    } catch {
+      throw FileError(weights, "\(error)")
+    }
+  }
+}
+
+extension Progress {
+  /// Shows how far a training run is.
+  mutating func show(_ event: TrainingEvent, epochs: Int) {
+    switch event {
+    case .step(let epoch, let step, let steps, let loss, let speed):
+      let note = String(format: "loss %.4f  %.0f images/s", loss, speed)
+      show("epoch \(epoch)/\(epochs)", step, of: steps, note: note)
+    case .validation(let done, let rows): show("validation", done, of: rows)
+    case .epoch(let record): say(record.line)
     }
   }
 }

@@ -1,0 +1,157 @@
+import ArgumentParser
+import Execution
+import Faces
+import Files
+import Foundation
+import Graphs
+import OneDNN
+import Reports
+import Study
+import Training
+
+/// `equant study`: the poster, end to end.
+struct StudyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "study",
+    abstract: "Train, compress, measure, and print who paid: the poster, end to end.",
+    discussion: """
+      Trains a model for every seed, quantizes it to int8, predicts the test rows with both files \
+      and prints the poster's tables with intervals. The folder gets study.json, the models, the \
+      predictions, and the tables as text, Markdown, CSV and LaTeX. What is there already, made \
+      from the same inputs, is not made again; after Ctrl-C the same command goes on.
+      """)
+
+  enum Preset: String, ExpressibleByArgument, CaseIterable {
+    case demo
+    case full
+  }
+
+  @Option(
+    help: ArgumentHelp(
+      "A folder with CelebA's layout; left out, portraits are drawn.", valueName: "folder"),
+    completion: .directory)
+  var data: String?
+
+  @Option(help: "The attribute to predict.")
+  var target = "Attractive"
+
+  @Option(help: "The attribute to be fair to; more than once for intersections.")
+  var protected: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Weights to start from, with torchvision's names: safetensors or ONNX.", valueName: "file"),
+    completion: .file(extensions: ["safetensors", "onnx"]))
+  var weights: String?
+
+  @Option(help: ArgumentHelp("Where everything goes.", valueName: "folder"))
+  var out = "results/study"
+
+  @Option(
+    help: """
+      demo: few rows, 64 x 64 pixels, minutes. full: all rows, 128 x 128 pixels, hours.
+      """)
+  var preset = Preset.demo
+
+  @Option(help: "How many training runs, with the seeds 0, 1, …")
+  var seeds = 1
+
+  @Option(help: "Epochs of training, instead of the preset's.")
+  var epochs: Int?
+
+  @Option(help: "The side of the network's input in pixels, instead of the preset's.")
+  var size: Int?
+
+  @Option(help: "Only so many training rows, instead of the preset's.")
+  var limit: Int?
+
+  @OptionGroup var output: OutputOptions
+
+  func validate() throws {
+    guard seeds >= 1 else { throw ValidationError("'--seeds' counts runs: give 1 or more.") }
+  }
+
+  func run() throws {
+    Interruption.watch()
+    var progress = Progress(quiet: output.quiet)
+    try Files.makeFolder(out)
+    let folder = try data ?? drawPortraits(&progress)
+    let dataset = try FaceDataset.celebA(
+      folder, target: target, protected: protected.isEmpty ? ["Male"] : protected)
+    for warning in dataset.warnings { progress.say("warning: \(warning)") }
+    let study = Study(
+      settings(), dataset: dataset, folder: out, start: { seed in
+        try Architecture.resnet18.startingGraph(
+          weights: weights, classes: dataset.classNames.count, seed: seed)
+      },
+      shouldStop: { Interruption.isRequested })
+    let result: StudyResult
+    do {
+      result = try study.run(host: host) { show($0, &progress) }
+    } catch let stop as TrainingError {
+      guard case .stopped = stop else { throw stop }
+      progress.clear()
+      FileHandle.standardError.write(Data("\(stop)\n".utf8))
+      throw ExitCode(130)
+    }
+    progress.clear()
+    let tables = StudyTables(result).all
+    try writeTables(tables)
+    try output.write(result) {
+      tables.map { $0.rendered(as: .text) }.joined(separator: "\n")
+        + "\nEverything is in \(out): study.json, tables.*, the models and their predictions."
+    }
+  }
+
+  private func settings() -> Study.Settings {
+    var settings = Study.Settings()
+    settings.seeds = (0..<UInt64(seeds)).map { $0 }
+    settings.training.optimizer.learningRate = weights == nil ? 0.05 : 0.01
+    settings.training.precision = .automatic
+    switch preset {
+    case .demo: settings.training.limit = 20_000
+    case .full: settings.training.preprocessing.size = 128
+    }
+    if let epochs { settings.training.epochs = epochs }
+    if let size { settings.training.preprocessing.size = size }
+    if let limit { settings.training.limit = limit }
+    return settings
+  }
+
+  private func drawPortraits(_ progress: inout Progress) throws -> String {
+    let folder = "\(out)/portraits"
+    // The official proportions are 80 : 10 : 10; the demo wants more test rows for its intervals.
+    let counts = preset == .demo ? (20_000, 2_000, 6_000) : (162_770, 19_867, 19_962)
+    let plan = PortraitPlan.sampled(
+      train: counts.0, validation: counts.1, test: counts.2, seed: 0)
+    progress.say("drawing \(plan.people.count) portraits")
+    try Portraits.draw(plan, into: folder)
+    return folder
+  }
+
+  private var host: Study.Host {
+    let processor = Processor.current
+    return Study.Host(
+      versions: ["equant": Equant.configuration.version, "oneDNN": processor.version],
+      processor: "\(processorName()), \(processor.instructionSet)", threads: processor.threadCount)
+  }
+
+  private func show(_ event: Study.Event, _ progress: inout Progress) {
+    switch event {
+    case .part(let name, let isMade): progress.say(isMade ? "\(name): there already" : "\(name)")
+    case .training(let event): progress.show(event, epochs: settings().training.epochs)
+    case .rows(let what, let done, let total): progress.show(what, done, of: total)
+    }
+  }
+
+  private func writeTables(_ tables: [Table]) throws {
+    for (format, ending) in [(Table.Format.text, "txt"), (.markdown, "md"), (.latex, "tex")] {
+      let text = tables.map { $0.rendered(as: format) }.joined(separator: "\n")
+      try Files.replace("\(out)/tables.\(ending)", with: text)
+    }
+    for (number, table) in tables.enumerated() {
+      let name = number < 3 ? "table-\(number + 1)" : "sizes"
+      try Files.replace("\(out)/\(name).csv", with: table.rendered(as: .csv))
+    }
+  }
+}
