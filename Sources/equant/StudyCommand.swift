@@ -80,7 +80,8 @@ struct StudyCommand: ParsableCommand {
       folder, target: target, protected: protected.isEmpty ? ["Male"] : protected)
     for warning in dataset.warnings { progress.say("warning: \(warning)") }
     let study = Study(
-      settings(), dataset: dataset, folder: out, start: { seed in
+      settings(), dataset: dataset, folder: out,
+      start: { seed in
         try Architecture.resnet18.startingGraph(
           weights: weights, classes: dataset.classNames.count, seed: seed)
       },
