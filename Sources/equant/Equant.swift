@@ -19,7 +19,9 @@ struct Equant: AsyncParsableCommand {
     groupedSubcommands: [
       CommandGroup(
         name: "Data",
-        subcommands: []),
+        subcommands: [
+          PortraitsCommand.self
+        ]),
       CommandGroup(
         name: "Models",
         subcommands: [

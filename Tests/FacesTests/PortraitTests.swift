@@ -76,6 +76,8 @@ import Testing
     #expect(Set(painter.canvas.image().pixels).count > 20)
   }
 
+  /// Thresholds every value of every pixel.
+  ///
   /// With 600 portraits whose attributes are independent and even, chance alone lets the best of
   /// some 13 000 values and 16 thresholds reach about 0.59: 4.5 deviations of `sqrt(0.25 / 600)`.
   /// Long hair beside the neck tells on average more than that, as it does on photographs; at 0.72

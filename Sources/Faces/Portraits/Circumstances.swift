@@ -49,7 +49,7 @@ struct Circumstances {
 
     light = Point(random.uniform(-0.85...0.85), random.uniform(-0.75 ... -0.1))
     contrast = random.uniform(0.28...0.75)
-    exposure = random.uniform(0.92...1.2)
+    exposure = random.uniform(0.9...1.16)
     let warmth = random.normal().clamped(2) * 0.055
     let tint = random.normal().clamped(2) * 0.018
     cast = Color(1 + warmth, 1 + tint, 1 - warmth)

@@ -6,8 +6,10 @@ extension Portraits {
   /// - Parameters:
   ///   - rows: The people, 40 attributes each in CelebA's order; person `i` is drawn as row `i`.
   ///   - columns: How many stand side by side.
+  ///   - seed: Decides everything that the attributes leave open.
   ///   - width: Pixels across one portrait.
   ///   - height: Pixels down one portrait.
+  /// - Returns: The sheet; places without a person are black.
   public static func contactSheet(
     of rows: [[Bool]], columns: Int, seed: UInt64, width: Int = 178, height: Int = 218
   ) -> Image {

@@ -21,6 +21,7 @@ extension PortraitPainter {
     let (yaw, edgeYaw) = (pose.sinYaw * 8, pose.sinYaw * -16)
     let width = canvas.width
     let cheek = Float(s.cheek)
+    let chin = Float(s.chin)
     let nose = Float(s.noseTip) + 6.5
     let lipTop: Float = 42 - Float(s.upperLip)
     let mouth = Float(s.mouthWidth)
@@ -40,6 +41,8 @@ extension PortraitPainter {
           let y = Float(dx * down.x + dy * down.y)
           let a = abs(x)
           let line = a < mouth + 3 ? nose : nose + 9 - (a - mouth - 3) * (a - mouth - 3) * 0.085
+          // Most of the face has no beard at all.
+          if a > 56 || y > chin + 9 || (y < line && (a > mouth + 6 || y < nose - 1)) { continue }
           let area = smooth((y - line) * 0.2) * smooth((a * 1.6 + y - 58) * 0.12)
           let chinPart =
             smooth((mouth + 4 - a) * 0.22) * smooth((y - 47 - max(0, a - 6) * 0.2) * 0.3)

@@ -31,7 +31,7 @@ extension PortraitPainter {
     ]
     let left = right.reversed().map { Point(-$0.x, $0.y) }
     let torso = (right + left).map { body($0.x, $0.y) }
-    shape(torso, field.paint)
+    shape(torso, skinPaint)
     paintNeck()
     paintGarment(right)
     if s.has(.wearingNecktie) { paintNecktie() }
@@ -48,7 +48,7 @@ extension PortraitPainter {
       pose.behind(n * 0.97, top),
     ]
     canvas.curve(through: points, closed: true)
-    canvas.fillKeepingShape(field.paint)
+    canvas.fillKeepingShape(skinPaint)
     let deep = s.skin * Color(0.32, 0.18, 0.14)
     canvas.fill(
       .linear(
@@ -77,7 +77,7 @@ extension PortraitPainter {
       ]
       canvas.curve(through: fold)
       canvas.close()
-      canvas.fillKeepingShape(field.paint)
+      canvas.fillKeepingShape(skinPaint)
       canvas.fill(
         .linear(
           from: pose.edge(0, s.chin - 1), to: pose.edge(0, s.chin + 11),

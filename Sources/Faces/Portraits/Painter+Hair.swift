@@ -140,7 +140,7 @@ extension PortraitPainter {
     let s = sitter
     let p = s.parting
     let up = s.has(.recedingHairline) ? -12.0 : 0
-    let tucked = s.luck.choice[side > 0 ? 22 : 23] < 0.3
+    let tucked = isTucked(side)
     let sway = s.wave * 3
     let start = Point(p, -55 + up * 0.6)
     var inner = [
@@ -168,8 +168,8 @@ extension PortraitPainter {
     canvas.stroke(.color(s.hair * 0.4, alpha: 0.3), width: 2 * pose.scale)
     // A few strands catch the light.
     let glow = (s.hair * 1.25 + Color(0.05, 0.04, 0.03)).shown
-    for k in 0..<5 {
-      let t = 0.25 + Double(k) * 0.16
+    for k in 0..<3 {
+      let t = 0.3 + Double(k) * 0.24
       let x = { (inside: Double, outside: Double) in side * mix(inside, outside, t) }
       let bend = s.wave * 3.2 * (k % 2 == 0 ? 1 : -1)
       canvas.curve(

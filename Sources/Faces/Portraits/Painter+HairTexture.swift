@@ -21,8 +21,10 @@ extension PortraitPainter {
   /// Fills the layer with strands that run from the parting down, shining where the head is round.
   func shadeHair() {
     let s = sitter
-    let end = s.style == .long ? s.hairEnd + 14 : 70
-    let (columns, rows) = bounds(Point(-74, s.crown - 34), Point(74, end))
+    let end = s.style == .long ? s.hairEnd + 14 : s.style == .tied ? 70 : 36
+    let top = s.crown - s.volume - (s.style == .tied ? 26 : 9)
+    let side = s.style == .long ? 74.0 : 62.0
+    let (columns, rows) = bounds(Point(-side, top), Point(side, end))
     let half = (0..<320).map { i -> Float in
       let y = Double(i) - 140
       let arc = y < -22 ? (y + 22) / 68 : 0
@@ -46,7 +48,8 @@ extension PortraitPainter {
     layer.withPixels { pixels in
       // Nothing of the person before may show where this one's hair leaves the box.
       pixels.update(repeating: 0)
-      for row in rows {
+      // Strands run down, so every second row is drawn and those between are their means.
+      for row in stride(from: rows.lowerBound, to: rows.upperBound, by: 2) {
         let dy = Double(row) + 0.5 - pose.origin.y
         let dx = Double(columns.lowerBound) + 0.5 - pose.origin.x
         var hx = Float((dx * pose.right.x + dy * pose.right.y) * perUnit - turn)
@@ -69,6 +72,13 @@ extension PortraitPainter {
           pixels[row &* width &+ column] = pixel(hair * tone + shine * gloss)
           hx += stepX
           hy += stepY
+        }
+      }
+      for row in stride(from: rows.lowerBound + 1, to: rows.upperBound - 1, by: 2) {
+        for at in row &* width &+ columns.lowerBound..<row &* width &+ columns.upperBound {
+          let (a, b) = (pixels[at &- width], pixels[at &+ width])
+          // Channel by channel: what both have, and half of what one has.
+          pixels[at] = (a & b) &+ (((a ^ b) & 0xfefe_fefe) >> 1)
         }
       }
     }

@@ -1,6 +1,9 @@
 import Images
 
 extension PortraitPainter {
+  /// What fills a shape with skin.
+  var skinPaint: Paint { .picture(skin, scale: Point(1, 1)) }
+
   /// Puts every soft shadow, blush and highlight of the face into the field of skin.
   func shadeSkin() {
     field.begin(sitter, pose)
@@ -40,6 +43,12 @@ extension PortraitPainter {
     }
     if male { field.spot(pose.face(0, s.browY + 1), Point(30, 6), dark(0.1)) }
     field.finish()
+    // Enlarged once, where there may be skin: enlarging it for each shape would take longer.
+    let (columns, rows) = bounds(Point(-200, s.crown - 8), Point(200, 200))
+    skin.rectangle(
+      Point(Double(columns.lowerBound), Double(rows.lowerBound)),
+      size: Point(Double(columns.count), Double(rows.count)))
+    skin.fill(field.paint)
   }
 
   private func shadeEyes(_ dark: (Double) -> Color, _ bright: (Double) -> Color) {
@@ -161,20 +170,25 @@ extension PortraitPainter {
   }
 
   func paintHead() {
-    shape(headOutline(), field.paint)
+    shape(headOutline(), skinPaint)
   }
+
+  /// Whether hanging hair is tucked behind the ear on one side (-1 left, 1 right).
+  func isTucked(_ side: Double) -> Bool { sitter.luck.choice[side > 0 ? 22 : 23] < 0.3 }
 
   func paintEars() {
     let s = sitter
     let old = 1.5 * s.age
     for side in [-1.0, 1.0] {
+      // Hair that hangs free covers the ear.
+      if s.style == .long && !isTucked(side) { continue }
       let w = side * s.cheek
       func at(_ x: Double, _ y: Double) -> Point { pose.behind(w + side * x, y) }
       let rim = [
         at(-4, -8), at(2.5, -10.5), at(6.4, -5), at(5.4, 5), at(3.6, 14), at(0.5, 20 + old),
         at(-4, 18),
       ]
-      shape(rim, field.paint)
+      shape(rim, skinPaint)
       shape(rim, .color(Color(0.35, 0.08, 0.05), alpha: 0.14))
       line(
         [at(1, -6.5), at(4.2, -3.5), at(3.4, 5), at(1.6, 11)], s.skin * 0.55, alpha: 0.5, width: 1.1

@@ -106,12 +106,13 @@ struct PortraitFiles {
     return read && ends == [0xff, 0xd8, 0xff, 0xd9]
   }
 
-  /// Writes a picture beside `path` and moves it there, so that no part of a picture is ever there.
+  /// Writes a picture.
   ///
-  /// Nothing waits for the disk: a picture lost to a power cut is drawn again.
+  /// It is written in place and nothing waits for the disk, which is several times as fast as
+  /// ``Files/replace(_:with:)``: what a kill or a power cut leaves in part, ``isComplete(_:)``
+  /// tells from a picture, and it is drawn again.
   static func write(_ bytes: [UInt8], to path: String) throws(FileError) {
-    let temporary = path + ".tmp"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else {
       throw FileError(path, "could not be created: \(FileError.systemReason())")
     }
@@ -129,9 +130,8 @@ struct PortraitFiles {
       }
     }
     if close(descriptor) != 0 && failure == 0 { failure = errno }
-    if failure == 0 && rename(temporary, path) != 0 { failure = errno }
     guard failure == 0 else {
-      unlink(temporary)
+      unlink(path)
       throw FileError(path, "could not be written: \(FileError.systemReason(failure))")
     }
   }

@@ -10,6 +10,8 @@ final class PortraitPainter {
   /// Pixels a unit of a standard 178 x 218 picture.
   let unit: Double
   let field: SkinField
+  /// The field of skin at the picture's resolution.
+  let skin: Canvas
   /// Hair, beards: shaded pixel by pixel, then cut to shape.
   let layer: Canvas
   let beardLayer: Canvas
@@ -23,6 +25,7 @@ final class PortraitPainter {
     unit = min(Double(width) / 178, Double(height) / 218)
     canvas = Canvas(width: width, height: height)
     layer = Canvas(width: width, height: height)
+    skin = Canvas(width: width, height: height)
     beardLayer = Canvas(width: width, height: height)
     field = SkinField(width: width, height: height, unit: unit)
     small = Canvas(width: 24, height: 30)
@@ -135,29 +138,34 @@ final class PortraitPainter {
         return Int32((y * 255).rounded())
       }
     }
-    let (blue, green, red) = (curves[0], curves[1], curves[2])
+    let (blueCurve, greenCurve, redCurve) = (curves[0], curves[1], curves[2])
     let amount = Int32(luck.grain * 16)
     let grain = Noise.shared.grain
     var at = luck.grainStart
     canvas.withPixels { pixels in
+      let blue = blueCurve.span
+      let green = greenCurve.span
+      let red = redCurve.span
+      let grain = grain.span
       for row in 0..<height {
         let y = (Double(row) + 0.5) / Double(height) * 2 - 1
         let fall = Int32(
           256 * (0.07 * luck.contrast * luck.light.y * y - luck.vignette * 0.5 * y * y))
         for column in 0..<width {
-          let gain = columns[column] &+ fall
+          let gain = UInt32(bitPattern: columns[column] &+ fall)
           let pixel = pixels[row &* width &+ column]
           at = (at &+ 3) & (Noise.grainCount - 1)
-          let bright = Int32(grain[at]) &* amount
-          let b = (Int32(pixel & 255) &* gain) >> 8
-          let g = (Int32(pixel >> 8 & 255) &* gain) >> 8
-          let r = (Int32(pixel >> 16 & 255) &* gain) >> 8
+          let bright = Int32(grain[unchecked: at]) &* amount
+          // Indices are masked to the tables' lengths: no check is needed to stay inside.
+          let b = Int(((pixel & 255) &* gain) >> 8) & 511
+          let g = Int(((pixel >> 8 & 255) &* gain) >> 8) & 511
+          let r = Int(((pixel >> 16 & 255) &* gain) >> 8) & 511
           let far = (at &+ 40_009) & (Noise.grainCount - 1)
-          let tint = Int32(grain[far]) &* amount
+          let tint = Int32(grain[unchecked: far]) &* amount
           let out = (
-            b: blue[Int(min(max(b, 0), 511))] &+ (bright &+ tint) >> 8,
-            g: green[Int(min(max(g, 0), 511))] &+ bright >> 8,
-            r: red[Int(min(max(r, 0), 511))] &+ (bright &- tint) >> 8
+            b: blue[unchecked: b] &+ (bright &+ tint) >> 8,
+            g: green[unchecked: g] &+ bright >> 8,
+            r: red[unchecked: r] &+ (bright &- tint) >> 8
           )
           pixels[row &* width &+ column] =
             0xff00_0000 | UInt32(min(max(out.r, 0), 255)) << 16

@@ -19,7 +19,7 @@ public enum Portraits {
     public var height: Int
     /// The JPEG quality, from 1 to 100.
     public var quality: Int
-    /// How many threads draw. The pictures do not depend on it.
+    /// How many threads draw; the pictures do not depend on it.
     public var threads: Int
 
     /// Pictures of CelebA's size; `nil` threads are as many as there are processors.
@@ -58,6 +58,7 @@ public enum Portraits {
   ///   - folder: Made when it is missing.
   ///   - options: Size, seed, threads.
   ///   - progress: Called now and then, on the drawing threads but never by two at a time.
+  /// - Returns: How many pictures were drawn and how many were there.
   /// - Throws: `FileError` when the folder cannot be written, holds other pictures, or the disk is
   ///   full. What was drawn till then stays and is used by the next call.
   @discardableResult

@@ -38,12 +38,23 @@ final class SkinField {
     let turn = -22 * pose.sinYaw
     let mottling = 0.03 + 0.03 * Float(sitter.age)
     let clouds = Noise.shared.clouds
+    // Above the shoulders there is skin near the middle only.
+    let shoulders = pose.origin.y + 60 * pose.scale
+    let reach = 76 * pose.scale
     for j in 0..<canvas.height {
       let y = (Double(j) + 0.5) * step - pose.origin.y
-      for i in 0..<canvas.width {
-        let x = (Double(i) + 0.5) * step - pose.origin.x
-        var nx = Float((x * right.x + y * right.y - turn) / 50)
-        var ny = Float((x * down.x + y * down.y - 2) / 82)
+      let wide = y + pose.origin.y > shoulders
+      let first = wide ? 0 : max(0, Int((pose.origin.x - reach) / step))
+      let last = wide ? canvas.width : min(canvas.width, Int((pose.origin.x + reach) / step) + 1)
+      guard first < last else { continue }
+      let x = (Double(first) + 0.5) * step - pose.origin.x
+      var alongX = Float((x * right.x + y * right.y - turn) / 50)
+      var alongY = Float((x * down.x + y * down.y - 2) / 82)
+      let (stepX, stepY) = (Float(right.x * step / 50), Float(down.x * step / 82))
+      for i in first..<last {
+        var (nx, ny) = (alongX, alongY)
+        alongX += stepX
+        alongY += stepY
         let r = nx * nx + ny * ny
         if r > 0.94 {
           let shrink = (0.94 / r).squareRoot()
@@ -53,7 +64,7 @@ final class SkinField {
         let nz = max(1 - nx * nx - ny * ny, 0.06).squareRoot()
         let facing = max(0, nx * toLight.x + ny * toLight.y + nz * toLight.z)
         let cloud = clouds[(luck.mottle &+ (j & 63) * 64 &+ (i & 63)) & 4095]
-        let light = (1.05 - 0.6 * contrast + contrast * facing) * (0.84 + 0.16 * nz)
+        let light = (1.0 - 0.58 * contrast + contrast * facing) * (0.84 + 0.16 * nz)
         let shade = 1 + response * (light * (1 + mottling * cloud) - 1)
         color[j * canvas.width + i] = skin * shade
       }
@@ -64,7 +75,8 @@ final class SkinField {
   ///
   /// - Parameters:
   ///   - center: In pixels of the picture.
-  ///   - radii: In units of the pose, before it is turned by `angle` radians.
+  ///   - radii: In units of the pose, before the spot is turned.
+  ///   - angle: In radians.
   ///   - tint: What the middle is multiplied by.
   func spot(_ center: Point, _ radii: Point, angle: Double = 0, _ tint: Color) {
     let scale = pose.scale
