@@ -4,7 +4,7 @@ CONFIGURATION ?= debug
 OUT ?= results/demo
 PEERS ?= $(HOME)/.cache/equant/peers
 
-.PHONY: demo test build deps lint bench docs clean
+.PHONY: demo test test-databases build deps lint bench coverage-study docs clean
 
 ## install what is missing, build, draw faces, train, quantize, audit, print the tables
 demo: deps
@@ -14,7 +14,7 @@ demo: deps
 ## install what is missing, build and run every test (CONFIGURATION=release for optimised ones)
 test: deps
 	$(SWIFT) build -c $(CONFIGURATION) --build-tests --explicit-target-dependency-import-check error $(TESTING)
-	$(SWIFT) test -c $(CONFIGURATION) --disable-xctest --skip-build $(TESTING)
+	OMP_WAIT_POLICY=passive $(SWIFT) test -c $(CONFIGURATION) --disable-xctest --skip-build $(TESTING)
 ifeq ($(CONFIGURATION),release)
 TESTING = -Xswiftc -enable-testing
 endif
@@ -34,6 +34,14 @@ lint:
 ## Equant and its peers on the same work in one run (installs the peers into $(PEERS))
 bench: build
 	Benchmarks/run $(PEERS)
+
+## how often the intervals of the statistics cover the truth, simulated
+coverage-study: build
+	Scripts/coverage-study
+
+## the audit's counts in real SQLite, PostgreSQL and DuckDB, where they are installed
+test-databases: deps
+	Scripts/test-databases
 
 ## documentation of the Fairness library; a broken link is an error
 docs: deps

@@ -64,8 +64,7 @@ def torch_run(x, y, part, arguments, seed):
     labels = torch.from_numpy(y)
     steps = arguments.epochs * (len(train) // 64)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, 0.05, total_steps=steps, cycle_momentum=False)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=steps)
     half = arguments.precision == "bf16"
     for _ in range(arguments.epochs):
         model.train()
@@ -96,7 +95,7 @@ def equant_run(data, arguments, seed):
         subprocess.run(
             [equant, "train", "--data", data, "--out", model, "--epochs", str(arguments.epochs),
              "--size", str(arguments.size), "--precision", arguments.precision, "--batch", "64",
-             "--no-flip", "--seed", str(seed)], check=True, stdout=subprocess.DEVNULL)
+             "--seed", str(seed)], check=True, stdout=subprocess.DEVNULL)
         subprocess.run([equant, "predict", model, "--data", data, "--out", csv], check=True,
                        stdout=subprocess.DEVNULL)
         audit = json.loads(subprocess.run(
