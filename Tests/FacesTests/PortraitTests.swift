@@ -76,6 +76,23 @@ import Testing
     #expect(Set(painter.canvas.image().pixels).count > 20)
   }
 
+  @Test(arguments: [(30, 40), (82, 100), (178, 218), (300, 367)])
+  func `blur keeps the light and takes the detail`(width: Int, height: Int) {
+    let painter = PortraitPainter(width: width, height: height)
+    func mean(_ values: [Int]) -> Double { Double(values.reduce(0, +)) / Double(values.count) }
+    for seed in 0..<8 as Range<UInt64> {
+      var row = Self.plain(male: false)
+      let sharp = Self.draw(row, seed: seed, on: painter).pixels.map(Int.init)
+      row[.blurry] = true
+      let blurred = Self.draw(row, seed: seed, on: painter).pixels.map(Int.init)
+      #expect(abs(mean(sharp) - mean(blurred)) < 1.5)
+      func detail(_ values: [Int]) -> Double {
+        mean(zip(values, values.dropFirst(3)).map { abs($0 - $1) })
+      }
+      #expect(detail(blurred) < detail(sharp))
+    }
+  }
+
   /// Thresholds every value of every pixel.
   ///
   /// With 600 portraits whose attributes are independent and even, chance alone lets the best of

@@ -29,9 +29,10 @@ final class PortraitPainter {
     beardLayer = Canvas(width: width, height: height)
     field = SkinField(width: width, height: height, unit: unit)
     small = Canvas(width: 24, height: 30)
+    // A small picture has fewer pixels than that already.
+    let block = max(1.9 * unit, 1)
     blurred = Canvas(
-      width: max(1, Int(Double(width) / (1.9 * unit))),
-      height: max(1, Int(Double(height) / (1.9 * unit))))
+      width: max(1, Int(Double(width) / block)), height: max(1, Int(Double(height) / block)))
     sitter = Sitter(
       attributes: Array(repeating: false, count: FaceAttribute.allCases.count), seed: 0, stream: 0)
   }
@@ -91,7 +92,8 @@ final class PortraitPainter {
           let columns = column * canvas.width / width..<max((column + 1) * canvas.width / width, 1)
           var sum = SIMD4<Int32>.zero
           for y in rows { for x in columns { sum &+= channels(pixels[y * canvas.width + x]) } }
-          mean[row * width + column] = sum / Int32(max(rows.count * columns.count, 1))
+          let count = Int32(max(rows.count * columns.count, 1))
+          mean[row * width + column] = (sum &+ count / 2) / count
         }
       }
     }
@@ -106,7 +108,7 @@ final class PortraitPainter {
               sum &+= mean[y * width + x] &* Int32((2 - abs(dx)) * (2 - abs(dy)))
             }
           }
-          let c = sum / 16
+          let c = (sum &+ 8) / 16
           pixels[row * width + column] =
             0xff00_0000 | UInt32(c.x) << 16 | UInt32(c.y) << 8 | UInt32(c.z)
         }

@@ -142,7 +142,7 @@ struct Sitter {
     if a[.blackHair] { colors.append(Color(0.085, 0.07, 0.07)) }
     if a[.brownHair] { colors.append(Color(0.36, 0.225, 0.14)) }
     if a[.blondHair] { colors.append(Color(0.84, 0.68, 0.42)) }
-    if a[.grayHair] { colors.append(Color(0.66, 0.66, 0.67)) }
+    if a[.grayHair] { colors.append(Color(0.67, 0.655, 0.64)) }
     if colors.isEmpty {
       let others = [
         Color(0.46, 0.23, 0.13), Color(0.20, 0.135, 0.10), Color(0.56, 0.41, 0.26),
@@ -151,7 +151,7 @@ struct Sitter {
       colors = [others[min(Int(luck.choice[6] * 6), 5)]]
     }
     let mean = colors.reduce(Color(repeating: 0), +) / Double(colors.count)
-    let warmth = Color(1 + 0.06 * luck.shape[23], 1, 1 - 0.06 * luck.shape[23])
+    let warmth = Color(1 + 0.025 * luck.shape[23], 1, 1 - 0.025 * luck.shape[23])
     return (mean * warmth * (0.85 + 0.3 * luck.choice[7])).shown
   }
 
