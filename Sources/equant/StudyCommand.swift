@@ -7,6 +7,7 @@ import Graphs
 import OneDNN
 import Reports
 import Study
+import Synchronization
 import Training
 
 /// `equant study`: the poster, end to end.
@@ -75,7 +76,7 @@ struct StudyCommand: ParsableCommand {
     Interruption.watch()
     var progress = Progress(quiet: output.quiet)
     try Files.makeFolder(out)
-    let folder = try data ?? drawPortraits(&progress)
+    let folder = try data ?? drawPortraits()
     let dataset = try FaceDataset.celebA(
       folder, target: target, protected: protected.isEmpty ? ["Male"] : protected)
     for warning in dataset.warnings { progress.say("warning: \(warning)") }
@@ -119,14 +120,17 @@ struct StudyCommand: ParsableCommand {
     return settings
   }
 
-  private func drawPortraits(_ progress: inout Progress) throws -> String {
+  private func drawPortraits() throws -> String {
     let folder = "\(out)/portraits"
     // The official proportions are 80 : 10 : 10; the demo wants more test rows for its intervals.
     let counts = preset == .demo ? (20_000, 2_000, 6_000) : (162_770, 19_867, 19_962)
     let plan = PortraitPlan.sampled(
       train: counts.0, validation: counts.1, test: counts.2, seed: 0)
-    progress.say("drawing \(plan.people.count) portraits")
-    try Portraits.draw(plan, into: folder)
+    let bar = Mutex(Progress(quiet: output.quiet))
+    try Portraits.draw(plan, into: folder) { done, total in
+      bar.withLock { $0.show("portraits", done, of: total) }
+    }
+    bar.withLock { $0.clear() }
     return folder
   }
 
