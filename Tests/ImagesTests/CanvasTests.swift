@@ -21,6 +21,19 @@ import Testing
     }
   }
 
+  @Test func `replacing leaves nothing of what was there`() {
+    let canvas = Canvas(width: 6, height: 6)
+    canvas.fillAll(.color(SIMD3(1, 1, 1)))
+    canvas.replace(columns: 1..<4, rows: 2..<6, .color(SIMD3(1, 1, 1), alpha: 0))
+    let image = canvas.image()
+    for y in 0..<6 {
+      for x in 0..<6 {
+        let inside = (1..<4).contains(x) && (2..<6).contains(y)
+        #expect(image.pixels[(y * 6 + x) * 3] == (inside ? 0 : 255))
+      }
+    }
+  }
+
   @Test func `a curve passes through its points`() {
     let canvas = Canvas(width: 40, height: 40)
     let points = [SIMD2(5.0, 20.0), SIMD2(15.0, 8.0), SIMD2(25.0, 30.0), SIMD2(35.0, 20.0)]

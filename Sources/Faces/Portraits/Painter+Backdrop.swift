@@ -25,7 +25,7 @@ extension PortraitPainter {
       }
     }
     let size = Point(Double(canvas.width), Double(canvas.height))
-    canvas.fillAll(.picture(small, scale: size / Point(Double(width), Double(height))))
+    canvas.replaceAll(.picture(small, scale: size / Point(Double(width), Double(height))))
     guard kind > 0.72 else { return }
     for (place, radius, color) in luck.lamps.prefix(kind > 0.86 ? 9 : 5) {
       canvas.circle(place * size, radius: radius * size.x)

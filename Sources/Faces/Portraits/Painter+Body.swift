@@ -29,9 +29,10 @@ extension PortraitPainter {
       Point(n + 58 * broad, 114 - 3 * broad), Point(n + 70 * broad, 150),
       Point(n + 74 * broad, 260),
     ]
-    let left = right.reversed().map { Point(-$0.x, $0.y) }
-    let torso = (right + left).map { body($0.x, $0.y) }
-    shape(torso, skinPaint)
+    // Clothes cover the rest, unless they leave the shoulders bare.
+    let bare = garment == .straps ? right : [Point(n, 85), Point(n + 6, 95), Point(n, 128)]
+    let chest = bare + bare.reversed().map { Point(-$0.x, $0.y) }
+    shape(chest.map { body($0.x, $0.y) }, skinPaint)
     paintNeck()
     paintGarment(right)
     if s.has(.wearingNecktie) { paintNecktie() }
@@ -50,10 +51,7 @@ extension PortraitPainter {
     canvas.curve(through: points, closed: true)
     canvas.fillKeepingShape(skinPaint)
     let deep = s.skin * Color(0.32, 0.18, 0.14)
-    canvas.fill(
-      .linear(
-        from: pose.edge(0, s.chin - 4), to: body(0, s.chin + 32),
-        [.init(0, SIMD4(deep, 0.5)), .init(0.4, SIMD4(deep, 0.2)), .init(1, SIMD4(deep, 0))]))
+    canvas.fill(fade(deep, from: pose.edge(0, s.chin - 4).y, to: body(0, s.chin + 32).y))
     for side in [-1.0, 1.0] {
       line(
         [pose.behind(side * n * 0.8, 62), body(side * n * 0.5, 82), body(side * 4, 97)], deep,
@@ -102,11 +100,7 @@ extension PortraitPainter {
         for p in edge { canvas.line(to: p) }
       }
       canvas.close()
-      let side = luck.light.x * 70
-      canvas.fill(
-        .linear(
-          from: body(-side, 90), to: body(side, 110),
-          [.init(0, SIMD4(color * 0.62, 1)), .init(1, SIMD4((color * 1.08).shown, 1))]))
+      canvas.fill(ramp(color))
       if smooth {
         canvas.curve(through: edge)
         canvas.stroke(.color(color * 0.5, alpha: 0.55), width: 1.5 * pose.scale)
@@ -160,6 +154,36 @@ extension PortraitPainter {
         canvas.stroke(.color(jacket * 0.5, alpha: 0.8), width: 0.9 * pose.scale)
       }
     }
+  }
+
+  /// A colour that is darker on the side away from the light.
+  ///
+  /// A picture of a few pixels, enlarged: much faster than a gradient over so large a shape.
+  private func ramp(_ color: Color) -> Paint {
+    let toLight = sitter.luck.light.x
+    ramp.withPixels { pixels in
+      for i in 0..<pixels.count {
+        let x = (Double(i) + 0.5) / Double(pixels.count) * 2 - 1
+        let shade = 0.85 + 0.23 * max(-1, min(1, 1.25 * toLight * x))
+        pixels[i] = pixel(SIMD4<Float>(SIMD4((color * shade).shown * 255, 0)))
+      }
+    }
+    return .picture(
+      ramp, scale: Point(Double(canvas.width) / Double(ramp.width), Double(canvas.height)))
+  }
+
+  /// A shadow that is half opaque at height `from` and gone at height `to`, in pixels.
+  private func fade(_ color: Color, from: Double, to: Double) -> Paint {
+    let step = Double(canvas.height) / Double(column.height)
+    column.withPixels { pixels in
+      for i in 0..<pixels.count {
+        let t = min(max(((Double(i) + 0.5) * step - from) / (to - from), 0), 1)
+        let alpha = 0.5 * (1 - t) * (1 - 0.6 * t)
+        let value = pixel(SIMD4<Float>(SIMD4(color * alpha * 255, 0))) & 0xff_ffff
+        pixels[i] = UInt32(alpha * 255) << 24 | value
+      }
+    }
+    return .picture(column, scale: Point(Double(canvas.width), step))
   }
 
   private func paintShirt(

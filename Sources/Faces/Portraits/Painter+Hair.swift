@@ -53,10 +53,7 @@ extension PortraitPainter {
         .map { pose.edge($0.x, $0.y) }
       canvas.curve(through: outline, closed: true)
       canvas.fillKeepingShape(hairPaint)
-      canvas.fill(
-        .linear(
-          from: pose.edge(0, -20), to: pose.edge(0, 70),
-          [.init(0, SIMD4(0, 0, 0, 0.06)), .init(1, SIMD4(0, 0, 0, 0.3))]))
+      canvas.fill(.color(Color(0, 0, 0), alpha: 0.22))
     }
   }
 

@@ -45,10 +45,7 @@ extension PortraitPainter {
     field.finish()
     // Enlarged once, where there may be skin: enlarging it for each shape would take longer.
     let (columns, rows) = bounds(Point(-200, s.crown - 8), Point(200, 200))
-    skin.rectangle(
-      Point(Double(columns.lowerBound), Double(rows.lowerBound)),
-      size: Point(Double(columns.count), Double(rows.count)))
-    skin.fill(field.paint)
+    skin.replace(columns: columns, rows: rows, field.paint)
   }
 
   private func shadeEyes(_ dark: (Double) -> Color, _ bright: (Double) -> Color) {

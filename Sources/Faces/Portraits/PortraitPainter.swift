@@ -16,6 +16,8 @@ final class PortraitPainter {
   let layer: Canvas
   let beardLayer: Canvas
   let small: Canvas
+  let ramp: Canvas
+  let column: Canvas
   private let blurred: Canvas
 
   var sitter: Sitter
@@ -29,6 +31,8 @@ final class PortraitPainter {
     beardLayer = Canvas(width: width, height: height)
     field = SkinField(width: width, height: height, unit: unit)
     small = Canvas(width: 24, height: 30)
+    ramp = Canvas(width: 12, height: 1)
+    column = Canvas(width: 1, height: 48)
     // A small picture has fewer pixels than that already.
     let block = max(1.9 * unit, 1)
     blurred = Canvas(
@@ -115,7 +119,7 @@ final class PortraitPainter {
       }
     }
     let size = Point(Double(canvas.width), Double(canvas.height))
-    canvas.fillAll(.picture(blurred, scale: size / Point(Double(width), Double(height))))
+    canvas.replaceAll(.picture(blurred, scale: size / Point(Double(width), Double(height))))
   }
 
   private func channels(_ pixel: UInt32) -> SIMD4<Int32> {

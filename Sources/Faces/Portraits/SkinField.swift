@@ -41,6 +41,9 @@ final class SkinField {
     // Above the shoulders there is skin near the middle only.
     let shoulders = pose.origin.y + 60 * pose.scale
     let reach = 76 * pose.scale
+    // A span holds the exclusive access that each element would otherwise ask for.
+    var color = self.color.mutableSpan
+    let width = canvas.width
     for j in 0..<canvas.height {
       let y = (Double(j) + 0.5) * step - pose.origin.y
       let wide = y + pose.origin.y > shoulders
@@ -66,7 +69,7 @@ final class SkinField {
         let cloud = clouds[(luck.mottle &+ (j & 63) * 64 &+ (i & 63)) & 4095]
         let light = (1.0 - 0.58 * contrast + contrast * facing) * (0.84 + 0.16 * nz)
         let shade = 1 + response * (light * (1 + mottling * cloud) - 1)
-        color[j * canvas.width + i] = skin * shade
+        color[j &* width &+ i] = skin * shade
       }
     }
   }
@@ -90,6 +93,8 @@ final class SkinField {
     let rows = max(0, Int(low.y))..<max(0, min(canvas.height, Int(high.y)), Int(low.y))
     let change = SIMD4<Float>(SIMD4(tint - 1, 0))
     let (stepX, stepY) = (Float(axisX.x * step), Float(axisY.x * step))
+    var color = self.color.mutableSpan
+    let width = canvas.width
     for j in rows {
       let y = (Double(j) + 0.5) * step - center.y
       let x = (Double(columns.lowerBound) + 0.5) * step - center.x
@@ -97,7 +102,7 @@ final class SkinField {
       var v = Float(x * axisY.x + y * axisY.y)
       for i in columns {
         let near = 1 - u * u - v * v
-        if near > 0 { color[j * canvas.width + i] *= 1 + change * (near * near) }
+        if near > 0 { color[j &* width &+ i] *= 1 + change * (near * near) }
         u += stepX
         v += stepY
       }
@@ -106,7 +111,9 @@ final class SkinField {
 
   /// Ends the tinting: the canvas now shows the skin.
   func finish() {
+    let field = color
     canvas.withPixels { pixels in
+      let color = field.span
       for i in 0..<pixels.count {
         pixels[i] = pixel(color[i] * 255)
       }
