@@ -71,12 +71,7 @@ struct CompressCommand: ParsableCommand {
     try Files.checkWritable(out)
     let contents = try Files.read(model)
     let graph = try ONNXFile.graph(contents, path: model)
-    let description: ModelDescription
-    do {
-      description = try ModelDescription(of: graph)
-    } catch {
-      throw FileError(model, "\(error)")
-    }
+    let description = try ModelDescription(of: graph, path: model)
     let dataset = try dataOptions.open(
       target: description.target, protected: description.protected)
     let progress = Progress(quiet: output.quiet)

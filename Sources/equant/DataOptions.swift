@@ -1,5 +1,8 @@
 import ArgumentParser
 import Faces
+import Files
+import Graphs
+import Training
 
 /// Where the faces are and what is asked about them.
 struct DataOptions: ParsableArguments {
@@ -43,5 +46,16 @@ struct DataOptions: ParsableArguments {
     if let target { columns.label = target }
     if !protected.isEmpty { columns.groups = protected }
     return try FaceDataset.table(data, table, columns: columns)
+  }
+}
+
+extension ModelDescription {
+  /// Reads the description that the model in the file at `path` carries; the error names the file.
+  init(of graph: Graph, path: String) throws {
+    do {
+      try self.init(of: graph)
+    } catch {
+      throw FileError(path, "\(error)")
+    }
   }
 }

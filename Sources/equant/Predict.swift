@@ -49,12 +49,7 @@ struct PredictCommand: ParsableCommand {
   func run() throws {
     for path in [out, dumpInputs].compactMap(\.self) { try Files.checkWritable(path) }
     let graph = try ONNXFile.read(model)
-    let description: ModelDescription
-    do {
-      description = try ModelDescription(of: graph)
-    } catch {
-      throw FileError(model, "\(error)")
-    }
+    let description = try ModelDescription(of: graph, path: model)
     let dataset = try dataOptions.open(
       target: description.target, protected: description.protected)
     var progress = Progress(quiet: output.quiet)
