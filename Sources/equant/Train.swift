@@ -29,8 +29,11 @@ struct TrainCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Weights to start from, with torchvision's names: safetensors or ONNX.", valueName: "file"),
-    completion: .file(extensions: ["safetensors", "onnx"]))
+      """
+      Weights to start from, with torchvision's names: safetensors, a PyTorch state dictionary \
+      (.pth, .pt) or ONNX.
+      """, valueName: "file"),
+    completion: .file(extensions: ["safetensors", "pth", "pt", "onnx"]))
   var weights: String?
 
   @Option(help: "The network.")
@@ -144,9 +147,7 @@ enum Architecture: String, ExpressibleByArgument, CaseIterable {
   /// The network before training: from the weights in a file, or from `seed`.
   func startingGraph(weights: String?, classes: Int, seed: UInt64) throws -> Graph {
     guard let weights else { return graph(classes: classes, seed: seed) }
-    let tensors =
-      weights.hasSuffix(".onnx")
-      ? try ONNXFile.read(weights).initializers : try Safetensors.read(weights)
+    let tensors = try WeightsFile.read(weights)
     do {
       return try graph(classes: classes, seed: nil).loading(tensors, headSeed: seed)
     } catch {
