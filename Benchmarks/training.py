@@ -92,6 +92,13 @@ class Engine:
         self.process.wait()
 
 
+def native_precisions(binary):
+    """What this processor multiplies by itself, as `equant doctor` finds it."""
+    doctor = subprocess.run(
+        [binary, "doctor", "--format", "json"], check=True, capture_output=True, text=True)
+    return "f32,bf16" if json.loads(doctor.stdout)["nativeBFloat16"] else "f32"
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--binary", default=os.environ.get("EQUANT", ".build/release/equant"))
@@ -101,7 +108,8 @@ def main():
     parser.add_argument("--model", default="resnet18")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--precisions", default="f32,bf16")
+    parser.add_argument(
+        "--precisions", help="default: f32, and bf16 where the processor has it")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--cpu", action="store_true")
     parser.add_argument("--json")
@@ -111,11 +119,12 @@ def main():
         return torch_worker(
             arguments.model, *arguments.worker, arguments.batch, arguments.size, arguments.threads)
 
+    precisions = (arguments.precisions or native_precisions(arguments.binary)).split(",")
     sizes = ["--model", arguments.model, "--batch", str(arguments.batch)]
     sizes += ["--size", str(arguments.size)]
     layouts = ["nchw", "channels-last"] + (["compiled channels-last"] if arguments.compile else [])
     engines = []
-    for precision in arguments.precisions.split(","):
+    for precision in precisions:
         own = [arguments.binary, "bench-training", "--interactive", "--precision", precision]
         engines.append(Engine("equant", precision, own + sizes, arguments.threads, arguments.cpu))
         for layout in layouts:
@@ -137,7 +146,7 @@ def main():
     heads = f"{'best':>8} {'median':>8} {'worst':>8} {'peak MB':>8} {'ratio':>6} {'memory':>7}"
     print(f"{'engine':32} {heads}")
     rows = []
-    for precision in arguments.precisions.split(","):
+    for precision in precisions:
         group = [engine for engine in engines if engine.precision == precision]
         peers = [engine for engine in group if engine.name != "equant"]
         best = min(min(engine.times) for engine in peers)
