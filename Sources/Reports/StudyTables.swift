@@ -5,22 +5,25 @@ public import Study
 /// The poster's tables 1 to 3 and the sizes, from a study's results.
 ///
 /// Over one training seed a cell is the value with its 95 % interval (Wilson for rates, Newcombe
-/// for gaps). Over several it is the mean with the range over the seeds.
+/// for gaps). Over several it is the mean with Student's interval over the seeds.
 public struct StudyTables: Sendable {
-  private let models: [(title: String, rows: [StudyResult.Row])]
+  private let models: [StudyResult.Summary]
   private let pairs: [StudyResult.Pair]
+  private let effects: [StudyResult.Effect]
+  private let repairs: [String: StudyResult.RepairRecord]
+  private let first: StudyResult.Row?
   private let groups: [String]
   private let seeds: Int
 
   /// The tables of `result`; models in the order they first appear.
   public init(_ result: StudyResult) {
-    var order: [String] = []
-    for row in result.rows where !order.contains(row.model) { order.append(row.model) }
-    models = order.map { model in
-      let rows = result.rows.filter { $0.model == model }
-      return (rows[0].title, rows)
-    }
+    models = result.summary ?? []
+    effects = result.effects ?? []
     pairs = result.comparisons
+    first = result.rows.first
+    repairs = Dictionary(
+      result.rows.compactMap { row in row.repair.map { (row.model, $0) } },
+      uniquingKeysWith: { first, _ in first })
     groups = result.rows.first?.groups.map(\.name) ?? []
     seeds = Set(result.rows.map(\.seed)).count
   }
@@ -33,10 +36,10 @@ public struct StudyTables: Sendable {
     Table(
       "Table 1. Accuracy and gaps",
       columns: ["model", "accuracy %", "EO", "FPR difference"],
-      rows: models.map { title, rows in
+      rows: models.map { model in
         [
-          title, rate(rows, scale: 100, decimals: 2) { $0.accuracy },
-          gap(rows, .equalOpportunity), gap(rows, .fprDifference),
+          model.title, cell(model.cells["accuracy"], scale: 100, decimals: 2),
+          gap(model, .equalOpportunity), gap(model, .fprDifference),
         ]
       },
       notes: [
@@ -50,10 +53,10 @@ public struct StudyTables: Sendable {
     Table(
       "Table 2. Accuracy by group",
       columns: ["model"] + groups.map { "\($0) accuracy %" },
-      rows: models.map { title, rows in
-        [title]
+      rows: models.map { model in
+        [model.title]
           + groups.map { group in
-            rate(rows, scale: 100, decimals: 2) { $0.rate(.accuracy, of: group) }
+            cell(rate(model, .accuracy, group), scale: 100, decimals: 2)
           }
       })
   }
@@ -64,36 +67,73 @@ public struct StudyTables: Sendable {
     return Table(
       "Table 3. True and false positive rates by group",
       columns: ["model"] + measures.flatMap { measure in groups.map { "\($0) \(measure.title)" } },
-      rows: models.map { title, rows in
-        [title]
+      rows: models.map { model in
+        [model.title]
           + measures.flatMap { measure in
-            groups.map { group in
-              rate(rows, scale: 1, decimals: 3) { $0.rate(measure, of: group) }
-            }
+            groups.map { group in cell(rate(model, measure, group), scale: 1, decimals: 3) }
           }
       })
   }
 
-  /// Table 4: what each compression did to the gaps, on the same people.
-  public var drifts: Table {
+  /// Table 4: what each change did to the gaps, on the same people.
+  public var drifts: Table { seeds > 1 ? driftsOverSeeds : driftsOfOneSeed }
+
+  private var driftsOfOneSeed: Table {
     let margin = pairs.first.map { decimal($0.comparison.margin, 3) } ?? "undeclared"
     return Table(
-      "Table 4. Who paid: drift of the gaps on the same people",
+      "Table 4. Drift of the gaps, model by model on the same test rows",
       columns: [
-        "model", "decisions flipped", "EO drift", "verdict", "FPR difference drift", "verdict",
+        "model", "before", "decisions flipped", "EO drift", "verdict", "FPR difference drift",
+        "verdict",
       ],
+      alignments: [.leading, .leading, .trailing, .trailing, .trailing, .trailing, .trailing],
       rows: pairs.map { pair in
         let flipped = pair.comparison.flips.reduce(0) { $0 + $1.gained + $1.lost }
         let share = 100 * Double(flipped) / Double(max(1, pair.comparison.rows))
-        return [
-          seeds > 1 ? "\(pair.title), seed \(pair.seed)" : pair.title,
-          "\(flipped) (\(decimal(share, 1)) %)",
-        ] + drift(pair, .equalOpportunity) + drift(pair, .fprDifference)
+        return [pair.title, title(pair.base), "\(flipped) (\(decimal(share, 1)) %)"]
+          + drift(pair, .equalOpportunity) + drift(pair, .fprDifference)
       },
       notes: [
         "Drift is how much the absolute gap grew, with its interval at the confidence of two "
           + "one-sided tests. Preserved: shown to lie within ±\(margin)."
       ])
+  }
+
+  private var driftsOverSeeds: Table {
+    var order: [[String]] = []
+    for effect in effects where !order.contains([effect.model, effect.base]) {
+      order.append([effect.model, effect.base])
+    }
+    let measures = ["accuracy", "equalOpportunity", "fprDifference"]
+    return Table(
+      "Table 4. Change within each seed, on the same test rows",
+      columns: ["model", "before", "accuracy, points", "EO", "FPR difference"],
+      alignments: [.leading, .leading, .trailing, .trailing, .trailing],
+      rows: order.map { key in
+        [title(key[0]), title(key[1])]
+          + measures.map { measure in
+            change(
+              effects.first { [$0.model, $0.base] == key && $0.measure == measure },
+              scale: measure == "accuracy" ? 100 : 1)
+          }
+      },
+      notes: [
+        "Means over \(seeds) seeds of after minus before, with Student's 95 % intervals. "
+          + "*: the interval excludes 0."
+      ])
+  }
+
+  private func change(_ effect: StudyResult.Effect?, scale: Double) -> String {
+    guard let effect, let mean = effect.mean else { return "undefined" }
+    func number(_ value: Double) -> String {
+      (value < 0 ? "" : "+") + decimal(scale * value, scale == 100 ? 2 : 3)
+    }
+    guard let low = effect.low, let high = effect.high else { return number(mean) }
+    return "\(number(mean)) (\(number(low)) to \(number(high)))\(effect.isReal ? " *" : "")"
+  }
+
+  private func title(_ model: String) -> String {
+    models.first { $0.model == model }?.title ?? model
   }
 
   private func drift(_ pair: StudyResult.Pair, _ kind: GapKind) -> [String] {
@@ -112,29 +152,32 @@ public struct StudyTables: Sendable {
 
   /// The length of every model's file, and how many times smaller it is than the first's.
   public var sizes: Table {
-    let first = models.first?.rows.first?.bytes ?? 0
+    let whole = models.first?.bytes ?? 0
     return Table(
       "Sizes",
       columns: ["model", "bytes", "KB", "times smaller"],
-      rows: models.map { title, rows in
-        let bytes = rows[0].bytes
+      rows: models.map { model in
+        let bytes = model.bytes + (repairs[model.model]?.bytes ?? 0)
         return [
-          title, String(bytes), decimal(Double(bytes) / 1000, 3),
-          bytes > 0 ? decimal(Double(first) / Double(bytes), 2) : "undefined",
+          model.title, String(bytes), decimal(Double(bytes) / 1000, 3),
+          bytes > 0 ? decimal(Double(whole) / Double(bytes), 2) : "undefined",
         ]
       },
-      notes: ["Bytes of the ONNX files as written; 1 KB = 1000 bytes."])
+      notes: [
+        "Bytes of the ONNX files as written, and of the repair's file where there is one; "
+          + "1 KB = 1000 bytes."
+      ])
   }
 
   private var meaning: String {
     seeds > 1
-      ? "Cells are means over \(seeds) training seeds, with the smallest and largest."
+      ? "Cells are means over \(seeds) training seeds, with Student's 95 % intervals."
       : "In brackets: 95 % intervals, Wilson's for rates and Newcombe's for differences."
   }
 
   /// Which group has the higher rates, as the signed gaps of the first model say.
   private var directions: String {
-    guard groups.count == 2, let row = models.first?.rows.first else { return "" }
+    guard groups.count == 2, let row = first else { return "" }
     return [(GapKind.equalOpportunity, "true"), (.fprDifference, "false")].compactMap {
       kind, name -> String? in
       guard let gap = row.gaps[kind], let value = gap.value, value != 0, let from = gap.from,
@@ -147,49 +190,26 @@ public struct StudyTables: Sendable {
   }
 
   private func rate(
-    _ rows: [StudyResult.Row], scale: Double, decimals: Int, _ read: (StudyResult.Row) -> Rate?
-  ) -> String {
-    cell(
-      rows.map { row in
-        read(row).map { rate in (rate.value, rate.interval, rate.reason) }
-          ?? (nil, nil, "no such group")
-      }, scale: scale, decimals: decimals)
+    _ model: StudyResult.Summary, _ measure: Measure, _ group: String
+  ) -> StudyResult.Cell? {
+    model.groups.first { $0.name == group }?.rates[measure]
   }
 
-  private func gap(_ rows: [StudyResult.Row], _ kind: GapKind) -> String {
-    cell(
-      rows.map { row in
-        row.gaps[kind].map { ($0.absolute, $0.absoluteInterval, $0.reason) }
-          ?? (nil, nil, "no such gap")
-      }, scale: 1, decimals: 3)
+  private func gap(_ model: StudyResult.Summary, _ kind: GapKind) -> String {
+    cell(model.cells[kind.rawValue], scale: 1, decimals: 3)
   }
 
-  private func cell(
-    _ found: [(value: Double?, interval: Interval?, reason: String?)], scale: Double, decimals: Int
-  ) -> String {
-    if let missing = found.first(where: { $0.value == nil }) {
-      return "undefined (\(missing.reason ?? "no reason given"))"
+  private func cell(_ cell: StudyResult.Cell?, scale: Double, decimals: Int) -> String {
+    guard let cell, let mean = cell.mean else {
+      return "undefined (\(cell?.reason ?? "no such group"))"
     }
-    let values = found.compactMap(\.value)
-    let mean = values.reduce(0, +) / Double(values.count)
     let text = decimal(mean * scale, decimals)
-    let range =
-      values.count > 1
-      ? (values.min() ?? mean, values.max() ?? mean)
-      : found[0].interval.map { ($0.low, $0.high) }
-    guard let range else { return text }
+    guard let low = cell.low, let high = cell.high else { return text }
     let short = max(1, decimals - (scale == 100 ? 1 : 0))
-    return "\(text) (\(decimal(range.0 * scale, short))–\(decimal(range.1 * scale, short)))"
+    return "\(text) (\(decimal(low * scale, short))–\(decimal(high * scale, short)))"
   }
 
   private func decimal(_ value: Double, _ places: Int) -> String {
     String(format: "%.\(places)f", value)
-  }
-}
-
-extension StudyResult.Row {
-  /// A rate of one group, or nil when there is no such group.
-  func rate(_ measure: Measure, of group: String) -> Rate? {
-    groups.first { $0.name == group }?.rates[measure]
   }
 }

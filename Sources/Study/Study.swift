@@ -20,6 +20,10 @@ public struct Study {
     public var training = TrainingSettings()
     /// How they are quantized.
     public var quantization = Int8Settings()
+    /// Which lines of the tables are made, by key; those they are made from are made too.
+    ///
+    /// Empty makes all there are.
+    public var models: [String] = []
 
     /// The defaults of the rooms, and one seed.
     public init() {}
@@ -31,24 +35,8 @@ public struct Study {
     case part(String, isMade: Bool)
     /// A training run goes on.
     case training(TrainingEvent)
-    /// Rows are predicted or calibrated on.
+    /// Rows are predicted.
     case rows(String, done: Int, of: Int)
-  }
-
-  /// How one line of the tables comes about.
-  ///
-  /// To add a line to every study, add a recipe to ``Study/recipes(weights:)``.
-  struct Recipe {
-    /// A key for programs and file names.
-    var model: String
-    /// A name for people.
-    var title: String
-    /// The model it is made from, by key; nil when it is made from data alone.
-    var base: String?
-    /// Everything else that decides the result, as text.
-    var settings: (UInt64) throws -> String
-    /// Makes the model; given the base model's graph.
-    var make: (_ seed: UInt64, _ base: Graph?, _ report: (Event) -> Void) throws -> Graph
   }
 
   let settings: Settings
@@ -87,40 +75,68 @@ public struct Study {
     host: Host, report: (Event) -> Void = { _ in }
   ) throws -> StudyResult {
     let fingerprint = try dataset.fingerprint()
+    let recipes = try chosenRecipes()
     var rows: [StudyResult.Row] = []
     var comparisons: [StudyResult.Pair] = []
+    var figures = StudyResult.Figures()
     var files: [String: String] = [:]
     for seed in settings.seeds {
-      var outcomes: [String: Outcomes] = [:]
+      var bench = Bench(study: self, seed: seed, data: fingerprint)
       for recipe in recipes {
-        let model = try makeModel(recipe, seed: seed, data: fingerprint, report)
-        let predictions = try predict(model, data: fingerprint, report)
-        files[model.file] = model.hash
-        files[predictions.file] = predictions.hash
-        let found = try read(predictions.file)
-        outcomes[recipe.model] = found
-        rows.append(try measure(recipe, seed: seed, found, model, predictions.file))
-        if let base = recipe.base, let before = outcomes[base] {
+        let made = try bench.make(recipe, report)
+        files.merge(made.files) { $1 }
+        let row = try measure(recipe, seed: seed, made)
+        rows.append(row)
+        figures.add(row, made)
+        for other in [recipe.base].compactMap(\.self) + recipe.against {
+          guard let before = bench.made[other] else { continue }
+          let comparison = try Comparison(before: before.test.outcomes, after: made.test.outcomes)
           comparisons.append(
             StudyResult.Pair(
-              model: recipe.model, title: recipe.title, base: base, seed: seed,
-              comparison: try Comparison(before: before, after: found)))
+              model: recipe.model, title: recipe.title, base: other, seed: seed,
+              comparison: comparison))
+          figures.addFlips(recipe.model, base: other, seed: seed, before.test, made.test)
         }
       }
     }
     // The tables' order: model by model, the seeds together.
     let order = recipes.map(\.model)
-    rows.sort { a, b in
-      (order.firstIndex(of: a.model) ?? 0, a.seed) < (order.firstIndex(of: b.model) ?? 0, b.seed)
+    func place(_ model: String, _ seed: UInt64) -> (Int, UInt64) {
+      (order.firstIndex(of: model) ?? 0, seed)
     }
+    rows.sort { place($0.model, $0.seed) < place($1.model, $1.seed) }
+    comparisons.sort { place($0.model, $0.seed) < place($1.model, $1.seed) }
     let result = StudyResult(
-      rows: rows, comparisons: comparisons,
+      models: recipes.map { recipe in
+        StudyResult.Model(
+          model: recipe.model, title: recipe.title, kind: recipe.work.kind, base: recipe.base)
+      },
+      rows: rows, comparisons: comparisons, figures: figures,
       provenance: Provenance(
         versions: host.versions, processor: host.processor, threads: host.threads,
         seeds: settings.seeds, data: try describeData(fingerprint),
         settings: ["study": try Self.text(settings)], files: files))
     try result.write(to: book.path("study.json"))
     return result
+  }
+
+  /// The recipes that the settings ask for, and those they are made from.
+  func chosenRecipes() throws -> [Recipe] {
+    let all = recipes
+    guard !settings.models.isEmpty else { return all }
+    // The first model is what everything is held against.
+    var wanted: Set<String> = [all[0].model]
+    for name in settings.models {
+      guard all.contains(where: { $0.model == name }) else {
+        throw StudyError.unknownModel(name, known: all.map(\.model))
+      }
+      var next: String? = name
+      while let key = next {
+        wanted.insert(key)
+        next = all.first { $0.model == key }?.base
+      }
+    }
+    return all.filter { wanted.contains($0.model) }
   }
 
   /// What runs a study.
@@ -140,56 +156,15 @@ public struct Study {
     }
   }
 
-  private func makeModel(
-    _ recipe: Recipe, seed: UInt64, data: String, _ report: (Event) -> Void
-  ) throws -> (file: String, hash: String) {
-    let file = "seed-\(seed)/\(recipe.model).onnx"
-    let base = recipe.base.map { "seed-\(seed)/\($0).onnx" }
-    var inputs = ["data": data, "settings": try recipe.settings(seed)]
-    if let base { inputs["base"] = SHA256.hex(try Files.read(book.path(base))) }
-    let part = try book.part("seed-\(seed)/\(recipe.model)", from: inputs, gives: [file]) {
-      report(.part(file, isMade: false))
-      let graph = try recipe.make(seed, base.map { try ONNXFile.read(book.path($0)) }, report)
-      try ONNXFile.write(graph, to: book.path(file))
-    }
-    if !part.made { report(.part(file, isMade: true)) }
-    return (file, part.hashes[file] ?? "")
-  }
-
-  private func predict(
-    _ model: (file: String, hash: String), data: String, _ report: (Event) -> Void
-  ) throws -> (file: String, hash: String) {
-    let file = model.file.replacing(".onnx", with: ".csv")
-    let part = try book.part(
-      "\(model.file)-predictions", from: ["data": data, "model": model.hash], gives: [file]
-    ) {
-      // Read back: what is measured is the file, not the graph it was written from.
-      let graph = try ONNXFile.read(book.path(model.file))
-      let found = try Predictor.predict(graph, on: dataset, split: .test) { done, of in
-        report(.rows(file, done: done, of: of))
-      }
-      try found.predictions.write(to: book.path(file))
-    }
-    return (file, part.hashes[file] ?? "")
-  }
-
-  /// The test rows of a predictions file; rows of one person belong together where that is known.
-  private func read(_ file: String) throws -> Outcomes {
-    var options = ReadingOptions()
-    if dataset.identities != nil { options.identity = "identity" }
-    return try Predictions.reading(book.path(file), options: options).predictions.outcomes
-  }
-
   private func measure(
-    _ recipe: Recipe, seed: UInt64, _ outcomes: Outcomes, _ model: (file: String, hash: String),
-    _ predictions: String
+    _ recipe: Recipe, seed: UInt64, _ made: Made
   ) throws -> StudyResult.Row {
-    let audit = try Audit(outcomes)
+    let audit = try Audit(made.test.outcomes)
     return StudyResult.Row(
-      model: recipe.model, title: recipe.title, seed: seed, file: model.file, sha256: model.hash,
-      bytes: try Files.read(book.path(model.file)).count, predictions: predictions,
+      model: recipe.model, title: recipe.title, seed: seed, file: made.file, sha256: made.hash,
+      bytes: try Files.read(book.path(made.file)).count, predictions: made.predictions,
       rows: audit.rows, accuracy: audit.overall[.accuracy] ?? Rate(undefined: "not computed"),
-      groups: audit.groups, gaps: audit.gaps)
+      groups: audit.groups, gaps: audit.gaps, validation: made.validation, repair: made.repair)
   }
 
   private func describeData(_ fingerprint: String) throws -> [String: String] {

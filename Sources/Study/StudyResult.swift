@@ -28,15 +28,67 @@ public struct StudyResult: Hashable, Codable, Sendable {
     public var groups: [Audit.Group]
     /// The gaps between the groups.
     public var gaps: [GapKind: Gap]
+    /// The model's predictions of the validation rows; nil for a repaired model.
+    public var validation: String?
+    /// How the predictions were repaired; nil when they were not.
+    public var repair: RepairRecord?
   }
 
-  /// A compressed model beside the one it was made from, on the same test rows.
+  /// What repaired a model's predictions, and what it does without the luck of its lots.
+  public struct RepairRecord: Hashable, Codable, Sendable {
+    /// The repair's file, relative to the study's folder.
+    public var file: String
+    /// The length of that file.
+    public var bytes: Int
+    /// The method.
+    public var method: Repair.Method
+    /// Whether a decision needs to know the group of the person it is about.
+    public var needsGroup: Bool
+    /// What the fit has to say.
+    public var notes: [String]
+    /// The rates and gaps on the test rows to be expected over all lots.
+    public var expected: Expected
+  }
+
+  /// Rates and gaps to be expected.
+  public struct Expected: Hashable, Codable, Sendable {
+    /// The accuracy over all test rows.
+    public var accuracy: Rate
+    /// The rates of every group.
+    public var groups: [Audit.Group]
+    /// The gaps between the groups.
+    public var gaps: [GapKind: Gap]
+  }
+
+  /// How a model came about.
+  public enum Kind: String, Hashable, Codable, Sendable {
+    /// It was trained.
+    case trained
+    /// A model was made smaller.
+    case compressed
+    /// A model's predictions were repaired.
+    case repaired
+  }
+
+  /// One line of the tables.
+  public struct Model: Hashable, Codable, Sendable {
+    /// A key for programs.
+    public var model: String
+    /// A name for people.
+    public var title: String
+    /// How it came about.
+    public var kind: Kind
+    /// The model it is made from; nil for the first.
+    public var base: String?
+  }
+
+  /// A model beside one that was before it, on the same test rows.
   public struct Pair: Hashable, Codable, Sendable {
-    /// The compressed model's key.
+    /// The key of the model that came after.
     public var model: String
     /// Its name for people.
     public var title: String
-    /// The key of the model it was made from.
+    /// The key of the model that was before it.
     public var base: String
     /// The seed of the training run.
     public var seed: UInt64
@@ -48,14 +100,32 @@ public struct StudyResult: Hashable, Codable, Sendable {
   public var rows: [Row]
   /// One pair for each model that was made from another, and seed.
   public var comparisons: [Pair]
+  /// Every line of the tables, in their order; nil in a file of an older version.
+  public var models: [Model]?
+  /// What the tables print, one a model; nil in a file of an older version.
+  public var summary: [Summary]?
+  /// What each change did, over all seeds; nil in a file of an older version.
+  public var effects: [Effect]?
+  /// The report in sentences; nil in a file of an older version.
+  public var findings: [String]?
+  /// The numbers behind the figures; nil in a file of an older version.
+  public var figures: Figures?
   /// What the numbers were computed from and with.
   public var provenance: Provenance
 
-  /// The results of the given rows.
-  public init(rows: [Row], comparisons: [Pair], provenance: Provenance) {
+  /// The results of the given rows; what follows from them is computed here.
+  public init(
+    models: [Model]? = nil, rows: [Row], comparisons: [Pair], figures: Figures? = nil,
+    provenance: Provenance
+  ) {
+    self.models = models
     self.rows = rows
     self.comparisons = comparisons
+    self.figures = figures
     self.provenance = provenance
+    summary = Summary.all(of: rows)
+    effects = Effect.all(of: comparisons)
+    findings = Findings(self).sentences
   }
 
   /// Reads a `study.json`.

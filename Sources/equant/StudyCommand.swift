@@ -16,9 +16,10 @@ struct StudyCommand: ParsableCommand {
     commandName: "study",
     abstract: "Train, compress, measure, and print who paid: the poster, end to end.",
     discussion: """
-      Trains a model for every seed, quantizes it to int8, predicts the test rows with both files \
-      and prints the poster's tables with intervals. The folder gets study.json, the models, the \
-      predictions, and the tables as text, Markdown, CSV and LaTeX. What is there already, made \
+      Trains a model for every seed, compresses it, repairs the predictions of both, and prints \
+      the poster's tables with intervals and what follows from them. Repairs are fitted on \
+      validation rows; test rows are only measured on. The folder gets study.json, the models, \
+      the predictions, and the tables as text, Markdown, CSV and LaTeX. What is there already, made \
       from the same inputs, is not made again; after Ctrl-C the same command goes on.
       """)
 
@@ -56,6 +57,12 @@ struct StudyCommand: ParsableCommand {
 
   @Option(help: "How many training runs, with the seeds 0, 1, …")
   var seeds = 1
+
+  @Option(
+    help: ArgumentHelp(
+      "Only these rows of the tables, with commas, and those they are made from.",
+      valueName: "models"))
+  var models: String?
 
   @Option(help: "Epochs of training, instead of the preset's.")
   var epochs: Int?
@@ -101,7 +108,8 @@ struct StudyCommand: ParsableCommand {
     try writeTables(tables)
     try output.write(result) {
       tables.map { $0.rendered(as: .text) }.joined(separator: "\n")
-        + "\nEverything is in \(out): study.json, tables.*, the models and their predictions."
+        + (result.findings ?? []).map { "\n" + $0 }.joined()
+        + "\n\nEverything is in \(out): study.json, tables.*, the models and their predictions."
     }
   }
 
@@ -113,6 +121,9 @@ struct StudyCommand: ParsableCommand {
     switch preset {
     case .demo: settings.training.limit = 20_000
     case .full: settings.training.preprocessing.size = 128
+    }
+    if let models {
+      settings.models = models.split(separator: ",").map(String.init)
     }
     if let epochs { settings.training.epochs = epochs }
     if let size { settings.training.preprocessing.size = size }

@@ -51,8 +51,9 @@ import Testing
 
   @Test func `drift says how many flipped and what follows`() throws {
     let row = try tables().drifts.rows[0]
-    #expect(row[1] == "1 (5.0 %)")
-    #expect(row[2].hasPrefix("+0.200 ("))
-    #expect(row[3].hasPrefix("undecided"))
+    #expect(row[1] == "one")
+    #expect(row[2] == "1 (5.0 %)")
+    #expect(row[3].hasPrefix("+0.200 ("))
+    #expect(row[4].hasPrefix("undecided"))
   }
 }

@@ -1,0 +1,98 @@
+import Compression
+import Fairness
+import Graphs
+import Training
+
+extension Study {
+  /// How one line of the tables comes about.
+  ///
+  /// To add a line to every study, add a recipe to ``Study/recipes``.
+  struct Recipe {
+    /// A key for programs and file names.
+    var model: String
+    /// A name for people.
+    var title: String
+    /// The model it is made from, by key; nil when it is made from data alone.
+    var base: String?
+    /// Further models it is held against, as what was before, by key.
+    var against: [String] = []
+    /// Everything else that decides the result, as text.
+    var settings: (_ seed: UInt64) throws -> String
+    /// How it is made.
+    var work: Work
+  }
+
+  /// The three ways in which a line of the tables is made.
+  enum Work {
+    /// A model is trained, from the base model's weights if it has a base.
+    case train((_ seed: UInt64, _ base: Graph?, _ report: (Event) -> Void) throws -> TrainingResult)
+    /// The base model is made smaller.
+    case compress((_ seed: UInt64, _ base: Graph) throws -> Graph)
+    /// The base model's predictions are repaired.
+    ///
+    /// The repair is fitted on the base model's own validation predictions; those of the first
+    /// model of the study, which nothing was done to, are at hand too.
+    case repair((_ own: Outcomes, _ first: Outcomes) throws -> Repair)
+
+    /// The key of ``StudyResult/Model/kind``.
+    var kind: StudyResult.Kind {
+      switch self {
+      case .train: .trained
+      case .compress: .compressed
+      case .repair: .repaired
+      }
+    }
+  }
+
+  /// A model that is trained with the study's settings and a change of them.
+  ///
+  /// It starts from the weights of `base`, or without one where the study does. Without an
+  /// `objective` the mean cross-entropy is made small; what decides the result beside the training
+  /// settings has to be in `note`. The seed is set before `change` is called.
+  func trained(
+    _ model: String, _ title: String, from base: String? = nil, note: String = "",
+    objective: (() throws -> (any Objective)?)? = nil,
+    change: @escaping (inout TrainingSettings) -> Void = { _ in }
+  ) -> Recipe {
+    func settings(_ seed: UInt64) -> TrainingSettings {
+      var training = self.settings.training
+      training.seed = seed
+      change(&training)
+      return training
+    }
+    return Recipe(
+      model: model, title: title, base: base,
+      settings: { seed in
+        try Self.text(settings(seed)) + note
+          + (base == nil ? try start(seed).fingerprint : "")
+      },
+      work: .train { seed, base, report in
+        let trainer = try Trainer(
+          settings(seed), dataset: dataset, graph: try base ?? start(seed),
+          objective: try objective?(),
+          checkpoints: CheckpointPlan(path: book.path("seed-\(seed)/\(model).checkpoint")))
+        return try trainer.run(shouldStop: shouldStop) { report(.training($0)) }
+      })
+  }
+
+  /// A model that `make` makes smaller from `base`, as `settings` say.
+  func compressed(
+    _ model: String, _ title: String, of base: String, against: [String] = [],
+    settings: some Encodable, make: @escaping (_ base: Graph, _ seed: UInt64) throws -> Graph
+  ) -> Recipe {
+    Recipe(
+      model: model, title: title, base: base, against: against,
+      settings: { _ in try Self.text(settings) },
+      work: .compress { seed, base in try make(base, seed) })
+  }
+
+  /// A model whose predictions are repaired; `fit` is given validation predictions only.
+  func repaired(
+    _ model: String, _ title: String, of base: String, against: [String] = [], settings: String,
+    fit: @escaping (_ own: Outcomes, _ first: Outcomes) throws -> Repair
+  ) -> Recipe {
+    Recipe(
+      model: model, title: title, base: base, against: against, settings: { _ in settings },
+      work: .repair(fit))
+  }
+}
