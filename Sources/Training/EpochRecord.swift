@@ -16,6 +16,8 @@ public struct EpochRecord: Hashable, Codable, Sendable {
   public var imagesPerSecond: Double
   /// What the objective carries from step to step, such as multipliers.
   public var objective: [String: [Double]]
+  /// How each constraint stood; `nil` where the objective has none.
+  public var constraints: [ConstraintRecord]?
   /// How the model did on the validation split; `nil` if there is none.
   public var validation: ValidationReport?
   /// Whether this was the best epoch so far.

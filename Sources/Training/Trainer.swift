@@ -1,5 +1,6 @@
 import Execution
 public import Faces
+import Fairness
 import Files
 public import Graphs
 import Tensors
@@ -25,6 +26,8 @@ public final class Trainer {
   let session: TrainingSession
   let rates: LearningRates
   let rows: [Int]
+  /// Training rows that the weights are not fitted to, for the objective's use.
+  let heldOutRows: [Int]
   let checkpoints: CheckpointPlan?
   var objective: any Objective
   /// The best epoch's weights, where the session has moved on from them.
@@ -47,11 +50,16 @@ public final class Trainer {
     objective: (any Objective)? = nil, checkpoints: CheckpointPlan? = nil
   ) throws {
     try settings.validate()
-    let rows = dataset.rows(in: .train, limit: settings.limit)
+    let (rows, heldOut) = settings.parted(dataset.rows(in: .train, limit: settings.limit))
     guard rows.count >= settings.batch else {
       throw TrainingError.tooFewRows(found: rows.count, batch: settings.batch)
     }
-    let objective = objective ?? EmpiricalRisk(labelSmoothing: settings.labelSmoothing)
+    let objective = try objective ?? settings.objective(for: dataset, rows: rows)
+    guard objective.heldOutInterval == nil || heldOut.count >= settings.batch else {
+      throw TrainingError.badSetting(
+        name: "the held-out share", found: "\(heldOut.count) rows",
+        expected: "at least one batch of \(settings.batch)")
+    }
     let identity = RunIdentity(
       settings: settings, objective: objective.name, data: try dataset.fingerprint(),
       start: graph.fingerprint)
@@ -59,6 +67,7 @@ public final class Trainer {
     self.dataset = dataset
     self.graph = graph
     self.rows = rows
+    heldOutRows = heldOut
     self.objective = objective
     self.checkpoints = checkpoints
     state = TrainingState(identity: identity)
@@ -91,8 +100,9 @@ public final class Trainer {
   ) throws -> TrainingResult {
     if state.isFinished { return try result() }
     let loader = batches()
+    let heldOut = heldOutBatches()
     while !state.isFinished {
-      let record = try runEpoch(loader, shouldStop: shouldStop, report: report)
+      let record = try runEpoch(loader, heldOut, shouldStop: shouldStop, report: report)
       state.records.append(record)
       state.epoch += 1
       (state.step, state.lossSum) = (0, 0)
@@ -105,16 +115,21 @@ public final class Trainer {
 
   /// The steps that are left of the current epoch, and its validation.
   private func runEpoch(
-    _ loader: BatchLoader, shouldStop: () -> Bool, report: (TrainingEvent) -> Void
+    _ loader: BatchLoader, _ heldOut: BatchLoader?, shouldStop: () -> Bool,
+    report: (TrainingEvent) -> Void
   ) throws -> EpochRecord {
     let clock = ContinuousClock()
     let first = state.step
     let start = clock.now
     var waited = Duration.zero
+    if state.step == 0 { objective.beginEpoch() }
     while true {
       let asked = clock.now
       guard let batch = try loader.next() else { break }
       waited += clock.now - asked
+      if let heldOut, globalStep % (objective.heldOutInterval ?? 1) == 0 {
+        try observe(heldOut, waited: &waited)
+      }
       let loss = try step(batch)
       state.step += 1
       report(
@@ -127,8 +142,14 @@ public final class Trainer {
       if let interval = checkpoints?.interval, state.step % interval == 0 { try save() }
     }
     let took = clock.now - start
-    let validation = try validate(report)
-    let isBest = state.selection.record(epoch: state.epoch, score: validation?.accuracy)
+    let judged = try validate(report)
+    let validation = try judged.map {
+      try ValidationReport($0.output, groups: dataset.attribute(of: $0.rows))
+    }
+    let gap = settings.selectionRule.flatMap { validation?.audit?.gaps[$0.gap]?.absolute }
+    let isBest = state.selection.record(
+      epoch: state.epoch, score: validation?.accuracy, gap: gap)
+    let constraints = objective.takeRecords(validation: judged?.output)
     // What the session holds now is the best; it is copied only when a step is about to change it.
     if isBest { best = [:] }
     return EpochRecord(
@@ -136,7 +157,8 @@ public final class Trainer {
       learningRate: rates.rate(at: (state.epoch + 1) * stepsPerEpoch - 1),
       seconds: took / .seconds(1), waitingSeconds: waited / .seconds(1),
       imagesPerSecond: imagesPerSecond(stepsPerEpoch - first, in: took),
-      objective: objective.state, validation: validation, isBest: isBest)
+      objective: objective.logged, constraints: constraints.isEmpty ? nil : constraints,
+      validation: validation, isBest: isBest)
   }
 
   private func imagesPerSecond(_ steps: Int, in time: Duration) -> Double {
@@ -144,28 +166,56 @@ public final class Trainer {
     return seconds > 0 ? Double(steps * settings.batch) / seconds : 0
   }
 
-  /// One batch: forward, loss, backward, update.
+  /// The number of batches since the run's start.
+  private var globalStep: Int { state.epoch * stepsPerEpoch + state.step }
+
+  /// One batch: forward, loss, backward, update; as often as the objective wants.
   private func step(_ batch: Batch) throws -> Double {
     try keepBest()
-    let logits = try batch.images.withUnsafeBufferPointer { Array(try session.forward($0)) }
-    let (loss, gradients) = objective.evaluate(
-      LabelledLogits(
-        logits: logits, classes: dataset.classNames.count, labels: batch.labels,
-        groups: batch.groups))
-    guard loss.isFinite, loss <= settings.largestLoss else {
-      throw TrainingError.diverged(
-        loss: loss, bound: settings.largestLoss, epoch: state.epoch + 1, step: state.step + 1,
-        checkpoint: lastCheckpoint)
+    var first: Double?
+    for turn in 1...objective.stepsPerBatch {
+      let output = try logits(of: batch)
+      let (loss, gradients) = objective.evaluate(output)
+      guard loss.isFinite, loss <= settings.largestLoss else {
+        throw TrainingError.diverged(
+          loss: loss, bound: settings.largestLoss, epoch: state.epoch + 1, step: state.step + 1,
+          checkpoint: lastCheckpoint)
+      }
+      first = first ?? loss
+      try gradients.withUnsafeBufferPointer { try session.backward($0) }
+      update()
+      guard turn == objective.stepsPerBatch else { continue }
+      objective.finishBatch(
+        objective.judgesAfterStep ? try logits(of: batch, movesStatistics: false) : output)
     }
-    try gradients.withUnsafeBufferPointer { try session.backward($0) }
-    update()
+    let loss = first ?? 0
     state.lossSum += loss
     return loss
   }
 
+  /// What the network says about a batch, with the batch's own normalization.
+  private func logits(of batch: Batch, movesStatistics: Bool = true) throws -> LabelledLogits {
+    let logits = try batch.images.withUnsafeBufferPointer {
+      Array(try session.forward($0, movesStatistics: movesStatistics))
+    }
+    return LabelledLogits(
+      logits: logits, classes: dataset.classNames.count, labels: batch.labels,
+      groups: batch.groups)
+  }
+
+  /// Shows the objective the next batch of held-out rows.
+  private func observe(_ heldOut: BatchLoader, waited: inout Duration) throws {
+    let clock = ContinuousClock()
+    var next: Batch?
+    // The loader gives nothing once at the end of each of its epochs.
+    waited += try clock.measure { next = try heldOut.next() ?? heldOut.next() }
+    guard let next else { return }
+    objective.observe(heldOut: try logits(of: next, movesStatistics: false))
+  }
+
   /// The optimiser's step on the gradients that the session holds.
   private func update() {
-    let index = state.epoch * stepsPerEpoch + state.step
+    let index = globalStep
     let optimizer = settings.optimizer
     // The norm costs a pass over all gradients, so it is taken only when it is needed.
     let scale = optimizer.clip == nil ? 1 : optimizer.gradientScale(norm: session.gradientNorm())
@@ -181,8 +231,8 @@ public final class Trainer {
     best = try weights()
   }
 
-  /// Judges the current weights on the validation split.
-  private func validate(_ report: (TrainingEvent) -> Void) throws -> ValidationReport? {
+  /// What the current weights say about the validation split.
+  private func validate(_ report: (TrainingEvent) -> Void) throws -> Evaluation? {
     let rows = dataset.rows(in: .validation)
     guard !rows.isEmpty else { return nil }
     var evaluator = Evaluator(settings.preprocessing, precision: settings.precision)
@@ -190,23 +240,61 @@ public final class Trainer {
     let evaluation = try evaluator.run(try session.trainedGraph(), on: dataset, rows: rows) {
       report(.validation(done: $0, of: rows.count))
     }
-    guard evaluation.output.count > 0 else { return nil }
-    return try ValidationReport(
-      evaluation.output, groups: dataset.attribute(of: evaluation.rows))
+    return evaluation.output.count > 0 ? evaluation : nil
   }
 
   /// The batches that are left of the run.
   private func batches() -> BatchLoader {
+    var options = options
+    options.augmentation = settings.augmentation
+    options.balances = settings.balance == .sampling
+    return BatchLoader(
+      dataset, rows: rows, options: options, epochs: state.epoch..<settings.epochs,
+      startingAt: state.step)
+  }
+
+  /// The batches of held-out rows that are left of the run, every cell as often as the others.
+  private func heldOutBatches() -> BatchLoader? {
+    guard let interval = objective.heldOutInterval else { return nil }
+    var options = options
+    options.balances = true
+    options.seed = settings.seed ^ 0x4e1d
+    options.threads = 1
+    options.ahead = 2
+    let perEpoch = heldOutRows.count / settings.batch
+    let used = (globalStep + interval - 1) / interval
+    return BatchLoader(
+      dataset, rows: heldOutRows, options: options, epochs: used / perEpoch..<1_000_000,
+      startingAt: used % perEpoch)
+  }
+
+  /// What all batches of the run have in common.
+  private var options: BatchLoader.Options {
     var options = BatchLoader.Options()
     options.batchSize = settings.batch
     options.preprocessing = settings.preprocessing
-    options.augmentation = settings.augmentation
     options.shuffles = true
     options.seed = settings.seed
     options.lastBatch = .drop
     options.skipsDamaged = settings.skipsDamaged
-    return BatchLoader(
-      dataset, rows: rows, options: options, epochs: state.epoch..<settings.epochs,
-      startingAt: state.step)
+    return options
+  }
+}
+
+extension TrainingSettings {
+  /// The training rows to fit the weights to, and those that are kept for the dual step.
+  ///
+  /// The choice depends on the seed alone; both parts keep the rows' order.
+  func parted(_ rows: [Int]) -> (fitted: [Int], heldOut: [Int]) {
+    let count = Int((Double(rows.count) * (fairALM?.heldOut ?? 0)).rounded())
+    guard count > 0 else { return (rows, []) }
+    var random = SplitMix64(seed: seed, stream: 0x4e1d)
+    var order = Array(rows.indices)
+    random.shuffle(&order)
+    let chosen = Set(order.prefix(count))
+    return (
+      rows.indices.filter { !chosen.contains($0) }.map { rows[$0] },
+      chosen.sorted().map { rows[$0] }
+    )
   }
 }

@@ -37,8 +37,21 @@ public struct TrainingSettings: Hashable, Codable, Sendable {
   /// Only so many rows of the training split are used; `nil` uses all.
   public var limit: Int?
 
+  /// The constraint to train under; `nil` minimises the plain mean loss.
+  public var fairALM: FairALMSettings?
+  /// How rare cells of group and label are made to count; `nil` takes rows as they come.
+  public var balance: RowBalance?
+  /// Which epoch is kept; `nil` keeps the most accurate one, or with ``fairALM`` the one with the
+  /// smallest constrained gap among those at most 5 points less accurate than the best.
+  public var selection: SelectionRule?
+
   /// The defaults.
   public init() {}
+
+  /// The rule by which an epoch is kept; `nil` keeps the most accurate one.
+  public var selectionRule: SelectionRule? {
+    selection ?? fairALM.map { SelectionRule(gap: $0.constraint.gap) }
+  }
 
   /// Checks every range.
   ///
@@ -69,5 +82,21 @@ public struct TrainingSettings: Hashable, Codable, Sendable {
     try check((patience ?? 1) >= 1, "patience", patience ?? 1, "at least 1 epoch")
     try check(largestLoss > 0, "largest loss", largestLoss, "above 0")
     try check((limit ?? batch) >= batch, "limit", limit ?? batch, "at least one batch (\(batch))")
+    try fairALM?.validate()
+    try check(
+      balance != .weighting || fairALM == nil, "re-weighting", "on", "used without FairALM")
+    let tolerance = selection?.tolerance ?? 0
+    try check((0...1).contains(tolerance), "accuracy tolerance", tolerance, "from 0 to 1")
   }
+}
+
+/// How rare cells of group and label are made to count as much as frequent ones.
+public enum RowBalance: String, Hashable, Codable, Sendable, CaseIterable {
+  /// Every cell gives the same number of rows to a batch.
+  case sampling
+  /// Rows weigh as if group and label were independent.
+  ///
+  /// Source: F. Kamiran, T. Calders, *Data preprocessing techniques for classification without
+  /// discrimination*, KAIS 2012, section 5.2.
+  case weighting
 }

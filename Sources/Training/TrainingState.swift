@@ -66,6 +66,7 @@ public struct TrainingState: Hashable, Codable, Sendable {
   /// The beginning of a run.
   public init(identity: RunIdentity) {
     self.identity = identity
-    selection = EpochSelection(patience: identity.settings.patience)
+    selection = EpochSelection(
+      patience: identity.settings.patience, tolerance: identity.settings.selectionRule?.tolerance)
   }
 }

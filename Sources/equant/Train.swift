@@ -36,8 +36,17 @@ struct TrainCommand: ParsableCommand {
     completion: .file(extensions: ["safetensors", "pth", "pt", "onnx"]))
   var weights: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "A model that 'equant train' wrote, to go on from: its network, weights and preparation.",
+      valueName: "file"),
+    completion: .file(extensions: ["onnx"]))
+  var from: String?
+
   @Option(help: "The network.")
   var architecture = Architecture.resnet18
+
+  @OptionGroup(title: "Objective") var objective: ObjectiveOptions
 
   @OptionGroup(title: "Settings") var options: TrainingOptions
 
@@ -59,23 +68,37 @@ struct TrainCommand: ParsableCommand {
     guard checkpointEvery >= 1 else {
       throw ValidationError("'--checkpoint-every' counts steps: give 1 or more.")
     }
+    guard from == nil || weights == nil else {
+      throw ValidationError("Give '--from' or '--weights', not both.")
+    }
   }
 
   func run() throws {
     Interruption.watch()
-    let settings = options.settings(fineTuning: weights != nil)
+    let model = try from.map { try TrainedModel(reading: $0) }
+    var settings = options.settings(
+      fineTuning: model != nil || weights != nil, preprocessing: model?.description.preprocessing)
+    objective.apply(to: &settings)
     try settings.validate()
     try Files.checkWritable(out)
     if let log { try Files.checkWritable(log) }
     var progress = Progress(quiet: output.quiet)
     let dataset = try dataOptions.open()
     for warning in dataset.warnings { progress.say("warning: \(warning)") }
-    let graph = try architecture.startingGraph(
-      weights: weights, classes: dataset.classNames.count, seed: settings.seed)
+    let graph =
+      try model?.graph
+      ?? architecture.startingGraph(
+        weights: weights, classes: dataset.classNames.count, seed: settings.seed)
     let checkpoint = "\(out).checkpoint"
-    let trainer = try Trainer(
-      settings, dataset: dataset, graph: graph,
-      checkpoints: CheckpointPlan(path: checkpoint, interval: checkpointEvery, isFresh: fresh))
+    let trainer: Trainer
+    do {
+      trainer = try Trainer(
+        settings, dataset: dataset, graph: graph,
+        checkpoints: CheckpointPlan(path: checkpoint, interval: checkpointEvery, isFresh: fresh))
+    } catch let error as ExecutionError {
+      // Equant's own networks can be trained; only a file can bring something else.
+      throw FileError(from ?? out, "cannot be trained: \(error)")
+    }
     announce(trainer, progress)
     let result: TrainingResult
     do {
@@ -99,7 +122,7 @@ struct TrainCommand: ParsableCommand {
   private func announce(_ trainer: Trainer, _ progress: borrowing Progress) {
     let rows = trainer.dataset.rows(in: .train, limit: trainer.settings.limit).count
     progress.say(
-      "\(architecture) on \(rows) images of \(trainer.dataset.target), "
+      "\(from ?? "\(architecture)") on \(rows) images of \(trainer.dataset.target), "
         + "\(trainer.settings.epochs) epochs of \(trainer.stepsPerEpoch) steps, "
         + "\(trainer.settings.precision.rawValue)")
     guard trainer.isResumed else { return }
@@ -128,6 +151,18 @@ struct TrainCommand: ParsableCommand {
     ) {
       "\(out)  \(bytes) bytes, \(best.line)"
     }
+  }
+}
+
+/// A model file to go on from.
+struct TrainedModel {
+  var graph: Graph
+  var description: ModelDescription
+
+  /// Reads the file; errors name it.
+  init(reading path: String) throws {
+    graph = try ONNXFile.graph(Files.read(path), path: path)
+    description = try ModelDescription(of: graph, path: path)
   }
 }
 
@@ -186,10 +221,25 @@ extension EpochRecord {
       }
       parts.append("EO \(Self.percent(validation.audit?.gaps[.equalOpportunity]?.absolute))")
     }
-    return parts.joined(separator: ", ") + (isBest ? " *" : "")
+    let line = parts.joined(separator: ", ") + (isBest ? " *" : "")
+    return ([line] + (constraints ?? []).map(\.line)).joined(separator: "\n")
   }
 
   private static func percent(_ value: Double?) -> String {
     value.map { String(format: "%.1f", 100 * $0) } ?? "undefined"
+  }
+}
+
+extension ConstraintRecord {
+  /// The constraint in one line, for people: gaps in percentage points.
+  var line: String {
+    func points(_ value: Double?) -> String {
+      value.map { String(format: "%+.1f", 100 * $0) } ?? "-"
+    }
+    var text = "  \(name): multiplier \(String(format: "%+.3f", multiplier)), gap in train "
+    text += points(train)
+    if heldOut != nil { text += ", held out \(points(heldOut))" }
+    text += ", validation \(points(validation))"
+    return skippedBatches > 0 ? text + ", \(skippedBatches) batches said nothing" : text
   }
 }

@@ -8,8 +8,11 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: "How often every training image is seen.")
   var epochs = 3
 
-  @Option(help: ArgumentHelp("Height and width of the network's input.", valueName: "pixels"))
-  var size = 64
+  @Option(
+    help: ArgumentHelp(
+      "Height and width of the network's input (default: 64, with --from the model's).",
+      valueName: "pixels"))
+  var size: Int?
 
   @Option(
     help: ArgumentHelp(
@@ -25,7 +28,7 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The highest learning rate; by default 0.05 from scratch and 0.01 with --weights.",
+      "The highest learning rate; by default 0.05 from scratch and 0.01 with --weights or --from.",
       valueName: "rate"))
   var lr: Double?
 
@@ -77,11 +80,16 @@ struct TrainingOptions: ParsableArguments {
   var skipDamaged = false
 
   /// The settings that these options stand for.
-  func settings(fineTuning: Bool) -> TrainingSettings {
+  ///
+  /// - Parameters:
+  ///   - fineTuning: Whether the weights are trained already, which asks for smaller steps.
+  ///   - preprocessing: What the images were prepared like for the model to start from, if any.
+  func settings(fineTuning: Bool, preprocessing: Preprocessing? = nil) -> TrainingSettings {
     var settings = TrainingSettings()
     settings.epochs = epochs
-    settings.preprocessing = Preprocessing(size: size)
-    settings.preprocessing.crop = crop
+    settings.preprocessing = preprocessing ?? Preprocessing(size: 64)
+    if let size { settings.preprocessing.size = size }
+    if let crop { settings.preprocessing.crop = crop }
     settings.batch = batch
     settings.precision = precision.precision
     settings.optimizer = SGD(

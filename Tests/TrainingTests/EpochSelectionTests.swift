@@ -29,4 +29,25 @@ import Training
     #expect(selection.best == 1)
     #expect(!selection.isExhausted)
   }
+
+  @Test func `with a tolerance the smallest gap among the accurate wins`() {
+    var selection = EpochSelection(tolerance: 0.05)
+    let epochs: [(score: Double, gap: Double?, kept: Bool)] = [
+      (0.70, 0.05, true),  // the first
+      (0.72, 0.20, false),  // not fairer, and the first is accurate enough
+      (0.76, 0.50, true),  // the kept one is 6 points less accurate than this
+      (0.74, 0.10, true),  // accurate enough and fairer
+      (0.70, 0.01, false),  // fairer, but 6 points less accurate than the best
+      (0.75, nil, false),  // an undefined gap is the widest
+      (0.75, 0.10, true),  // as fair and more accurate
+    ]
+    for (index, epoch) in epochs.enumerated() {
+      #expect(
+        selection.record(epoch: index, score: epoch.score, gap: epoch.gap) == epoch.kept,
+        "epoch \(index)")
+    }
+    #expect(selection.best == 6)
+    #expect(selection.bestGap == 0.10)
+    #expect(selection.highestScore == 0.76)
+  }
 }

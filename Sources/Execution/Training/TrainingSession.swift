@@ -88,17 +88,22 @@ public final class TrainingSession {
 
   /// Computes the logits of a batch and moves the running statistics.
   ///
-  /// - Parameter input: The images, row-major, `batch` times `inputShape` elements.
+  /// - Parameters:
+  ///   - input: The images, row-major, `batch` times `inputShape` elements.
+  ///   - movesStatistics: Whether the running statistics take note of the batch; not for rows that
+  ///     the network is only judged on.
   /// - Returns: The logits, row-major, of ``outputShape``; valid until the next call.
   /// - Throws: An error of oneDNN when a kernel fails.
   @discardableResult
-  public func forward(_ input: UnsafeBufferPointer<Float>) throws -> UnsafeBufferPointer<Float> {
+  public func forward(
+    _ input: UnsafeBufferPointer<Float>, movesStatistics: Bool = true
+  ) throws -> UnsafeBufferPointer<Float> {
     guard input.count == inputCount, let base = input.baseAddress else {
       preconditionFailure("a batch has \(inputCount) elements, not \(input.count)")
     }
     for memory in program.inputs { memory.move(to: UnsafeMutableRawPointer(mutating: base)) }
     try program.run(0..<forwardCount)
-    for entry in statistics { entry.update() }
+    if movesStatistics { for entry in statistics { entry.update() } }
     return logits.buffer
   }
 

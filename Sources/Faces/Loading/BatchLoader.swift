@@ -24,6 +24,11 @@ public final class BatchLoader {
     public var augmentation: Augmentation?
     /// Whether rows come in a new random order in each epoch; otherwise they come as given.
     public var shuffles = false
+    /// Whether the cells of group and label take turns, so that every batch has as many of each.
+    ///
+    /// An epoch still has as many rows as were given: frequent cells leave some out, rare ones come
+    /// back. Only with ``shuffles``.
+    public var balances = false
     /// Decides order and changes.
     public var seed: UInt64 = 0
     /// What happens to rows that do not fill a batch.

@@ -107,7 +107,12 @@ final class BatchWork: Sendable {
       var order = (0..<Int32(rows.count)).map { $0 }
       if options.shuffles {
         var random = SplitMix64(seed: options.seed, stream: UInt64(epoch))
-        random.shuffle(&order)
+        if options.balances {
+          var cells = BalancedOrder(of: rows, in: dataset)
+          order = cells.places(using: &random)
+        } else {
+          random.shuffle(&order)
+        }
       }
       state.orders = [epoch: order]
       return (number, order)
