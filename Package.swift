@@ -113,7 +113,8 @@ let package = Package(
     tests(
       "Execution", "GraphReference", "Graphs", "OneDNN", "Tensors", resources: [.copy("Golden")]),
     tests(
-      "Training", "ColourTask", "GraphReference", "Execution", "Faces", "Fairness", "Files", "Graphs",
+      "Training", "ColourTask", "GraphReference", "Execution", "Faces", "Fairness", "Files",
+      "Graphs",
       "Predictions", "Tensors", resources: [.copy("Golden")]),
     tests(
       "Compression", "GraphReference", "Training", "Execution", "Faces", "Files", "Graphs",

@@ -71,8 +71,9 @@ public struct FairALMSettings: Hashable, Codable, Sendable {
   public var innerSteps: Int
   /// What `eta` is multiplied by before every epoch; of the `released` form alone.
   public var growth: Double
-  /// The share of the training rows that is kept for the dual step; with 0 the training batches
-  /// themselves decide, each before its own step. Of the `equant` form alone.
+  /// The share of the training rows that is kept for the dual step; of the `equant` form alone.
+  ///
+  /// With 0 the training batches themselves decide, each before its own step.
   public var heldOut: Double
   /// The number of steps from one dual step to the next; of the `equant` form alone.
   public var interval: Int

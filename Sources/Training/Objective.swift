@@ -42,6 +42,7 @@ public protocol Objective: Sendable {
   /// How its constraints stood in the epoch that ends; what it counts begins anew.
   ///
   /// - Parameter validation: The logits of the validation split after the epoch, if there is one.
+  /// - Returns: One record for each constraint.
   mutating func takeRecords(validation: LabelledLogits?) -> [ConstraintRecord]
 }
 

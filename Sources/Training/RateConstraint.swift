@@ -32,6 +32,7 @@ struct RateConstraint: Hashable, Sendable {
   ///   - kind: What the groups should have in common.
   ///   - groups: The names of the groups.
   ///   - counts: The number of training rows by group, then by label 0 and 1.
+  /// - Returns: One constraint for each rate, or with more than two groups for each rate and group.
   /// - Throws: ``TrainingError/badSetting(name:found:expected:)`` when fewer than two groups have
   ///   the rows that a rate needs.
   static func all(

@@ -84,6 +84,7 @@ struct TrainingOptions: ParsableArguments {
   /// - Parameters:
   ///   - fineTuning: Whether the weights are trained already, which asks for smaller steps.
   ///   - preprocessing: What the images were prepared like for the model to start from, if any.
+  /// - Returns: The settings, without an objective of their own.
   func settings(fineTuning: Bool, preprocessing: Preprocessing? = nil) -> TrainingSettings {
     var settings = TrainingSettings()
     settings.epochs = epochs
