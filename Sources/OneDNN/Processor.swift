@@ -10,7 +10,12 @@ public struct Processor: Hashable, Sendable {
   public let instructionSet: String
   /// Whether bfloat16 products are the processor's own instructions.
   public let hasNativeBFloat16: Bool
-  /// Whether int8 products are the processor's own instructions.
+  /// Whether oneDNN has bfloat16 kernels for it: native, or emulated with AVX-512.
+  public let runsBFloat16: Bool
+  /// Whether int8 products are the processor's own instructions (VNNI).
+  ///
+  /// Elsewhere oneDNN adds pairs of products in 16 bits, which saturate: weights above 64 in
+  /// magnitude give wrong sums.
   public let hasNativeInt8: Bool
   /// The number of threads kernels run on.
   public let threadCount: Int
@@ -25,6 +30,7 @@ public struct Processor: Hashable, Sendable {
       libraryPath: equant_library_path().map { String(cString: $0) },
       instructionSet: name,
       hasNativeBFloat16: includes(set, dnnl_cpu_isa_avx512_core_bf16),
+      runsBFloat16: includes(set, dnnl_cpu_isa_avx512_core),
       hasNativeInt8: includes(set, dnnl_cpu_isa_avx512_core_vnni)
         || includes(set, dnnl_cpu_isa_avx2_vnni),
       threadCount: Parallel.threadCount)

@@ -21,7 +21,8 @@ struct Doctor: ParsableCommand {
     let findings = Findings(
       version: Equant.configuration.version, processor: processorName(),
       instructionSet: processor.instructionSet, threads: processor.threadCount,
-      nativeBFloat16: processor.hasNativeBFloat16, nativeInt8: processor.hasNativeInt8,
+      nativeBFloat16: processor.hasNativeBFloat16,
+      runsBFloat16: processor.runsBFloat16, nativeInt8: processor.hasNativeInt8,
       libraries: libraries)
     try output.write(findings) { findings.text }
     if libraries.contains(where: { $0.path == nil }) { throw ExitCode(1) }
@@ -33,8 +34,21 @@ struct Doctor: ParsableCommand {
     var instructionSet: String
     var threads: Int
     var nativeBFloat16: Bool
+    var runsBFloat16: Bool
     var nativeInt8: Bool
     var libraries: [Library]
+
+    private var bfloat16: String {
+      if nativeBFloat16 { return "native" }
+      return runsBFloat16
+        ? "emulated: --precision auto picks f32" : "none: --precision auto picks f32"
+    }
+
+    private var int8: String {
+      nativeInt8
+        ? "native"
+        : "no VNNI: sums kept exact by multiplying large weights in two halves, at about half speed"
+    }
 
     var text: String {
       var lines = [
@@ -42,8 +56,8 @@ struct Doctor: ParsableCommand {
         "processor        \(processor)",
         "instruction set  \(instructionSet) (what oneDNN generates kernels for)",
         "threads          \(threads)",
-        "bf16             \(nativeBFloat16 ? "native" : "emulated: --precision auto picks f32")",
-        "int8             \(nativeInt8 ? "native" : "emulated: right, but hardly faster than f32")",
+        "bf16             \(bfloat16)",
+        "int8             \(int8)",
       ]
       for library in libraries {
         let name = library.name.padding(toLength: 17, withPad: " ", startingAt: 0)

@@ -115,6 +115,15 @@ import Testing
       naming: "model.onnx")
   }
 
+  @Test func `arithmetic that the processor lacks is refused`() throws {
+    let doctor = try equant("doctor", "--format", "json")
+    guard doctor.output.contains("\"runsBFloat16\" : false") else { return }
+    try Files.replace("\(folder)/model.onnx", with: "precious")
+    expectRefusal(try train("model.onnx", "--precision", "bf16"), naming: "precision bf16: needs")
+    let result = try train("other.onnx", "--precision", "auto")
+    #expect(result.status == 0, "\(result.errors)")
+  }
+
   /// A limit on the size of files stands for a full disk: writing fails half-way.
   @Test func `when writing fails the old model stays`() throws {
     try Files.replace("\(folder)/model.onnx", with: "precious")

@@ -41,7 +41,9 @@ struct NetworkGolden: Decodable, Sendable, CustomTestStringConvertible {
     #expect(found.count == golden.logits.count)
   }
 
-  @Test(arguments: try NetworkGolden.all())
+  @Test(
+    .enabled(if: Precision.bfloat16.runs(), "bfloat16 needs AVX-512"),
+    arguments: try NetworkGolden.all())
   func `stays close in bfloat16`(golden: NetworkGolden) throws {
     let input = FormulaWeights.images(golden.input)
     let found = try compiled(golden.graph, input, precision: .bfloat16)["logits"]
@@ -59,7 +61,7 @@ struct NetworkGolden: Decodable, Sendable, CustomTestStringConvertible {
     }
   }
 
-  @Test(arguments: Precision.allCases)
+  @Test(arguments: Precision.allCases.filter { $0.runs() })
   func `runs repeat bit for bit whatever ran before`(precision: Precision) throws {
     let graph = ResNet.resnet18(classes: 3, seed: 1)
     var random = SplitMix64(seed: 2)

@@ -109,6 +109,8 @@ import Testing
     for output in graph.outputs {
       #expect(difference(found[output.name], expected[output.name]) < 1e-5, "\(output.name)")
     }
+    // What oneDNN has no kernels for is not tested.
+    guard Precision.bfloat16.runs() else { return }
     let coarse = try compiled(graph, input, precision: .bfloat16)
     for output in graph.outputs {
       // bfloat16 keeps 8 bits; the results of several roundings stay within a few of 2^-8.

@@ -1,8 +1,9 @@
-import Execution
 import GraphReference
 import Graphs
 import Tensors
 import Testing
+
+@testable import Execution
 
 @Suite struct InferenceQuantizedTests {
   /// Where pairs stand: as Equant writes them, as ONNX Runtime does, and anywhere.
@@ -27,10 +28,75 @@ import Testing
     }
   }
 
+  /// Property: the form for processors without VNNI means the same, wherever it runs.
+  @Test(arguments: Placement.allCases, 0..<6 as Range<UInt64>)
+  func `weights in two halves make the same sums`(placement: Placement, seed: UInt64) throws {
+    let (graph, input, scale) = try quantized(placement, seed: seed, declaring: false)
+    let expected = try reference(graph, input)
+    let found = try compiled(graph, input, pairsSaturate: true)
+    for output in graph.outputs {
+      let differences = zip(found[output.name] ?? [], expected[output.name] ?? []).map {
+        abs($0 - $1)
+      }
+      #expect((differences.max() ?? .infinity) < 1.001 * scale, "\(output.name)")
+      #expect(10 * differences.count { $0 < 1e-3 * scale } >= 9 * differences.count)
+    }
+  }
+
+  @Test(.enabled(if: !Precision.bfloat16.runs(), "only for processors without AVX-512"))
+  func `bfloat16 is refused in one line where there are no kernels for it`() throws {
+    let graph = ResNet.resnet18(classes: 2)
+    for run in [
+      { _ = try InferenceSession(graph, batch: 1, inputShape: [3, 32, 32], precision: .bfloat16) },
+      { _ = try TrainingSession(graph, batch: 1, inputShape: [3, 32, 32], precision: .bfloat16) },
+    ] {
+      let error = #expect(throws: ExecutionError.self) { try run() }
+      #expect(error?.description.contains("take f32") == true)
+    }
+  }
+
+  /// The worst case: all ones times all weights at their largest.
+  @Test(
+    arguments: [(1, 64), (64, 64), (1, 3), (4, 32)], [ElementType.uint8, .int8])
+  func `sums of the largest products do not saturate`(
+    convolution: (groups: Int, channels: Int), type: ElementType
+  ) throws {
+    let (groups, channels) = convolution
+    var builder = GraphBuilder(input: [2, channels, 9, 9])
+    let scale = builder.constant(Tensor(scalar: Float(1)))
+    let isSigned = type == .int8
+    let zero = builder.constant(
+      isSigned ? Tensor(scalar: Int8(0)) : Tensor(scalar: UInt8(0)))
+    let whole = builder.add(.quantizeLinear, ["input", scale, zero])
+    let real = builder.add(.dequantizeLinear, [whole, scale, zero])
+    let inputs = channels / groups
+    var random = SplitMix64(seed: 4)
+    let weights = (0..<channels * inputs * 9).map { _ in
+      Int8(random.below(4) == 0 ? random.below(256) - 128 : 127)
+    }
+    let weightZero = builder.constant(Tensor(scalar: Int8(0)))
+    let kernel = builder.add(
+      .dequantizeLinear,
+      [
+        builder.constant(Tensor(shape: [channels, inputs, 3, 3], weights)), scale, weightZero,
+      ])
+    let result = builder.add(
+      .convolution, [real, kernel], ["pads": .ints([1, 1, 1, 1]), "group": .int(groups)])
+    let graph = try builder.finished([result])
+    let values = (0..<2 * channels * 81).map { _ in
+      Float(isSigned ? random.below(256) - 128 : random.below(4) == 0 ? random.below(256) : 255)
+    }
+    let input = Tensor(shape: [2, channels, 9, 9], values)
+    let found = try #require(try compiled(graph, input)[result])
+    let expected = try #require(try reference(graph, input)[result])
+    #expect(difference(found, expected) < 1e-6)
+  }
+
   @Test func `the usual placement runs in whole numbers from end to end`() throws {
     let (graph, input, _) = try quantized(.everywhere, seed: 3, declaring: false)
     let session = try InferenceSession(
-      graph, batch: input.shape[0], inputShape: Array(input.shape[1...]))
+      graph, batch: input.shape[0], inputShape: Array(input.shape[1...]), precision: .float32,
+      pairsSaturate: false)
     let lines = session.planDescription.split(separator: "\n")
     // Input, stem, pool, three blocks of two, a shortcut, mean, head.
     #expect(lines.count == 12)
@@ -79,7 +145,9 @@ import Testing
     #expect(3 * difference(logits, right) < difference(real, right))
   }
 
-  @Test(arguments: 0..<6 as Range<UInt64>)
+  @Test(
+    .enabled(if: Precision.bfloat16.runs(), "bfloat16 needs AVX-512"),
+    arguments: 0..<6 as Range<UInt64>)
   func `bfloat16 parts do not disturb quantized ones`(seed: UInt64) throws {
     let (graph, input, _) = try quantized(.fused, seed: seed, declaring: false)
     let found = try compiled(graph, input, precision: .bfloat16)
@@ -87,7 +155,7 @@ import Testing
     #expect(difference(found[graph.outputs[0].name], expected[graph.outputs[0].name]) < 0.03)
   }
 
-  private func quantized(
+  func quantized(
     _ placement: Placement, seed: UInt64, declaring: Bool = true
   ) throws -> (graph: Graph, input: Tensor, step: Float) {
     let network = try SmallNetwork(seed: seed, normalizes: placement == .unfolded)

@@ -1,8 +1,10 @@
-import Execution
 import GraphReference
 import Graphs
+import OneDNN
 import Tensors
 import Testing
+
+@testable import Execution
 
 /// Everything the graph's outputs should be, by the plain interpreter.
 func reference(_ graph: Graph, _ input: Tensor) throws -> [String: [Float]] {
@@ -17,10 +19,12 @@ func reference(_ graph: Graph, _ input: Tensor) throws -> [String: [Float]] {
 
 /// What a session makes of the graph's outputs.
 func compiled(
-  _ graph: Graph, _ input: Tensor, precision: Precision = .float32
+  _ graph: Graph, _ input: Tensor, precision: Precision = .float32,
+  pairsSaturate: Bool = !Processor.current.hasNativeInt8
 ) throws -> [String: [Float]] {
   let session = try InferenceSession(
-    graph, batch: input.shape[0], inputShape: Array(input.shape[1...]), precision: precision)
+    graph, batch: input.shape[0], inputShape: Array(input.shape[1...]), precision: precision,
+    pairsSaturate: pairsSaturate)
   try session.run(input.floats)
   var result: [String: [Float]] = [:]
   for (i, output) in session.outputs.enumerated() { result[output.name] = try session.output(i) }

@@ -47,11 +47,22 @@ public final class InferenceSession {
   ///   - inputShape: The shape of one image: `[channels, height, width]`.
   ///   - precision: What real numbers are computed in.
   /// - Throws: ``ExecutionError``, `GraphError` or `DNNLError` where the graph cannot be run.
-  public init(
+  public convenience init(
     _ graph: Graph, batch: Int, inputShape: [Int], precision: Precision = .float32
   ) throws {
+    try self.init(
+      graph, batch: batch, inputShape: inputShape, precision: precision,
+      pairsSaturate: !Processor.current.hasNativeInt8)
+  }
+
+  /// Compiles `graph` for a processor on which pairs of int8 products may saturate or not.
+  init(
+    _ graph: Graph, batch: Int, inputShape: [Int], precision: Precision, pairsSaturate: Bool
+  ) throws {
+    try precision.check()
     let shape = [batch] + inputShape
-    var program = try Lowering.program(of: graph, inputShape: shape, precision: precision)
+    var program = try Lowering.program(
+      of: graph, inputShape: shape, precision: precision, pairsSaturate: pairsSaturate)
     program.keepInputOutOfOutputs()
     let compiler = try Compiler(program)
     let compiled = compiler.program

@@ -14,7 +14,7 @@ extension Lowering {
     weights.bias = bias
     let (folded, rest) = fold(weights, chain, outputAxis: 0)
     let groups = node.int("group", default: 1)
-    try append(node, .convolution(folded, window, groups: groups), [source], rest)
+    try appendExactly(node, folded, source, rest) { .convolution($0, window, groups: groups) }
   }
 
   mutating func lowerProduct(_ node: Node) throws(ExecutionError) {
@@ -34,7 +34,44 @@ extension Lowering {
     }
     weights.bias = bias
     let (folded, rest) = fold(weights, chain, outputAxis: 1)
-    try append(node, .product(folded), [source], rest, real: .float32)
+    try appendExactly(node, folded, source, rest, real: .float32) { .product($0) }
+  }
+
+  /// A step whose sums of whole numbers are exact on every processor.
+  ///
+  /// Where pairs of products are added in 16 bits, the step is cut into two whose weights are at
+  /// most 64 in magnitude, so that no pair exceeds 255 (64 + 64) = 32640. The second adds what the
+  /// first has written before anything is scaled, so that results are those of one step.
+  private mutating func appendExactly(
+    _ node: Node, _ weights: Weights, _ source: View, _ chain: Chain, real: ElementType? = nil,
+    _ work: (Weights) -> Work
+  ) throws(ExecutionError) {
+    guard pairsSaturate, case .whole(let values, let scales) = weights.values else {
+      return try append(node, work(weights), [source], chain, real: real)
+    }
+    var source = unsigned(source)
+    guard values.contains(where: { $0.magnitude > 64 }), let affine = source.affine else {
+      return try append(node, work(weights), [source], chain, real: real)
+    }
+    let halves = values.map { $0 / 2 }
+    let ones = scales.map { _ in Float(1) }
+    func part(_ values: [Int8]) -> Work {
+      work(Weights(shape: weights.shape, values: .whole(values, scales: ones)))
+    }
+    source.affine?.scale = 1
+    let slot = program.addSlot(node.outputs[0], shape(node.outputs[0]), .float32)
+    add(
+      Step(
+        name: "\(node.name), half of the weights", work: part(halves), sources: [source],
+        destination: slot))
+    var chain = chain
+    chain.epilogue.insert(
+      contentsOf: [
+        .add(View(slot: slot)),
+        .affine(
+          scale: scales.map { $0 * affine.scale }, shift: weights.bias ?? scales.map { _ in 0 }),
+      ], at: 0)
+    try append(node, part(zip(values, halves).map { $0 - $1 }), [source], chain, real: real)
   }
 
   private func scaled(

@@ -15,6 +15,8 @@ struct Lowering {
   let constants: Constants
   /// What activations are held in: float32 or bfloat16.
   let activation: ElementType
+  /// Whether the processor adds pairs of int8 products in 16 bits.
+  let pairsSaturate: Bool
   let declared: Set<String>
   let nodes: [Node]
   /// The nodes that read each tensor, once for each time they read it.
@@ -27,10 +29,12 @@ struct Lowering {
   /// Slots of real numbers made out of quantized ones, or out of the input.
   private var dequantized: [View: Int] = [:]
   private var constantSlots: [String: Int] = [:]
+  /// Unsigned copies of signed whole numbers.
+  private var shifted: [View: Int] = [:]
 
   /// The steps of `graph` for an input of `shape`, batch first.
   static func program(
-    of graph: Graph, inputShape shape: [Int], precision: Precision
+    of graph: Graph, inputShape shape: [Int], precision: Precision, pairsSaturate: Bool
   ) throws -> Program {
     guard graph.inputs.count == 1, let input = graph.inputs.first else {
       throw ExecutionError(
@@ -47,14 +51,18 @@ struct Lowering {
           "has the shape \(types[name]?.shape ?? []), expected 1 to 6 axes, none of them empty")
       }
     }
-    var lowering = Lowering(graph, types: types, precision: precision)
+    var lowering = Lowering(
+      graph, types: types, precision: precision, pairsSaturate: pairsSaturate)
     let slot = lowering.program.addSlot(input.name, shape, .float32)
     lowering.views[input.name] = View(slot: slot)
     return try lowering.finished()
   }
 
-  private init(_ graph: Graph, types: [String: TensorType], precision: Precision) {
+  private init(
+    _ graph: Graph, types: [String: TensorType], precision: Precision, pairsSaturate: Bool
+  ) {
     self.graph = graph
+    self.pairsSaturate = pairsSaturate
     self.types = types
     constants = Constants(graph)
     activation = precision == .bfloat16 ? .bfloat16 : .float32
@@ -225,13 +233,29 @@ struct Lowering {
     return View(slot: slot)
   }
 
+  /// The same reals as unsigned whole numbers: 128 more each, and so is the zero point.
+  mutating func unsigned(_ view: View) -> View {
+    guard let affine = view.affine, affine.elementType == .int8 else { return view }
+    let result = Affine(
+      scale: affine.scale, zeroPoint: affine.zeroPoint + 128, elementType: .uint8)
+    if let slot = shifted[view] { return View(slot: slot, affine: result) }
+    let old = program.slots[view.slot]
+    let slot = program.addSlot(old.name, old.shape, .uint8)
+    add(
+      Step(
+        name: "\(old.name) unsigned", work: .copy, sources: [View(slot: view.slot)],
+        quantization: Affine(scale: 1, zeroPoint: 128, elementType: .uint8), destination: slot))
+    shifted[view] = slot
+    return View(slot: slot, affine: result)
+  }
+
   func shape(_ name: String) -> [Int] { types[name]?.shape ?? [] }
 
   private mutating func addSlot(_ node: Node, _ type: ElementType) -> Int {
     program.addSlot(node.outputs[0], shape(node.outputs[0]), type)
   }
 
-  private mutating func add(_ step: Step) { program.steps.append(step) }
+  mutating func add(_ step: Step) { program.steps.append(step) }
 
   /// The one scale and zero point of an activation's quantization.
   func affine(_ node: Node) throws(ExecutionError) -> Affine {

@@ -43,6 +43,7 @@ public final class TrainingSession {
   public init(
     _ graph: Graph, batch: Int, inputShape: [Int], precision: Precision = .float32
   ) throws {
+    try precision.check()
     guard graph.inputs.count == 1, graph.outputs.count == 1 else {
       throw ExecutionError(
         "graph '\(graph.name)'",
