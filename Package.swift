@@ -41,6 +41,9 @@ let package = Package(
     library("COneDNN", "onednn", apt: "libgomp1", brew: "onednn"),
     library("CTurboJPEG", "turbojpeg", apt: "libturbojpeg0-dev", brew: "jpeg-turbo"),
     library("CCairo", "cairo", apt: "libcairo2-dev", brew: "cairo"),
+    .target(
+      name: "CPlotly", path: "Sources/C/CPlotly",
+      cSettings: [.define("PLOTLY_FILE", to: "\"\(deps)/share/plotly.min.js\"")]),
 
     // 1: plain values
     .target(name: "Fairness", swiftSettings: fast),
@@ -84,7 +87,16 @@ let package = Package(
         "Compression", "Training", "Execution", "Faces", "Fairness", "Files", "Graphs", "OneDNN",
         "Predictions", "Tensors",
       ]),
-    .target(name: "Reports", dependencies: ["Study", "Fairness", "Files"]),
+    .target(
+      name: "Reports",
+      dependencies: [
+        "CPlotly", "Study", "Compression", "Fairness", "Files", "Graphs", "Images", "Predictions",
+        "Tensors", "Training",
+      ],
+      resources: [
+        "page.html", "page.css", "core.js", "tables.js", "charts.js", "threshold.js", "flips.js",
+        "sections.js", "glossary.html",
+      ].map { .embedInCode("Resources/\($0)") }),
     .executableTarget(
       name: "equant",
       dependencies: [
@@ -120,7 +132,7 @@ let package = Package(
       "Compression", "GraphReference", "Training", "Execution", "Faces", "Files", "Graphs",
       "Images", "Tensors", resources: [.copy("Golden")]),
     tests("Study", "Fairness", "Files"),
-    tests("Reports", "Study", "Fairness", "Files"),
+    tests("Reports", "Study", "Fairness", "Files", "Predictions"),
     .testTarget(
       name: "CommandTests", dependencies: ["equant", "ColourTask", "Files", "TestSupport"]),
   ]

@@ -11,7 +11,7 @@ public struct StudyTables: Sendable {
   private let pairs: [StudyResult.Pair]
   private let effects: [StudyResult.Effect]
   private let repairs: [String: StudyResult.RepairRecord]
-  private let first: StudyResult.Row?
+  private let rows: [StudyResult.Row]
   private let groups: [String]
   private let seeds: Int
 
@@ -20,7 +20,7 @@ public struct StudyTables: Sendable {
     models = result.summary ?? []
     effects = result.effects ?? []
     pairs = result.comparisons
-    first = result.rows.first
+    rows = result.rows
     repairs = Dictionary(
       result.rows.compactMap { row in row.repair.map { (row.model, $0) } },
       uniquingKeysWith: { first, _ in first })
@@ -33,13 +33,13 @@ public struct StudyTables: Sendable {
 
   /// Table 1: accuracy, EO and FPR difference of every model.
   public var overall: Table {
-    Table(
+    table(
       "Table 1. Accuracy and gaps",
       columns: ["model", "accuracy %", "EO", "FPR difference"],
-      rows: models.map { model in
+      cells: { model in
         [
-          model.title, cell(model.cells["accuracy"], scale: 100, decimals: 2),
-          gap(model, .equalOpportunity), gap(model, .fprDifference),
+          explained(model, "accuracy", model.cells["accuracy"], scale: 100) { $0.accuracy },
+          explained(model, .equalOpportunity), explained(model, .fprDifference),
         ]
       },
       notes: [
@@ -50,28 +50,26 @@ public struct StudyTables: Sendable {
 
   /// Table 2: the accuracy of every group.
   public var accuracyByGroup: Table {
-    Table(
+    table(
       "Table 2. Accuracy by group",
       columns: ["model"] + groups.map { "\($0) accuracy %" },
-      rows: models.map { model in
-        [model.title]
-          + groups.map { group in
-            cell(rate(model, .accuracy, group), scale: 100, decimals: 2)
-          }
+      cells: { model in
+        groups.map { group in
+          explained(model, .accuracy, group, scale: 100)
+        }
       })
   }
 
   /// Table 3: the true and false positive rates of every group.
   public var ratesByGroup: Table {
     let measures: [Measure] = [.truePositiveRate, .falsePositiveRate]
-    return Table(
+    return table(
       "Table 3. True and false positive rates by group",
       columns: ["model"] + measures.flatMap { measure in groups.map { "\($0) \(measure.title)" } },
-      rows: models.map { model in
-        [model.title]
-          + measures.flatMap { measure in
-            groups.map { group in cell(rate(model, measure, group), scale: 1, decimals: 3) }
-          }
+      cells: { model in
+        measures.flatMap { measure in
+          groups.map { group in explained(model, measure, group, scale: 1) }
+        }
       })
   }
 
@@ -86,7 +84,7 @@ public struct StudyTables: Sendable {
         "model", "before", "decisions flipped", "EO drift", "verdict", "FPR difference drift",
         "verdict",
       ],
-      alignments: [.leading, .leading, .trailing, .trailing, .trailing, .trailing, .trailing],
+      alignments: [.leading, .leading, .trailing, .trailing, .leading, .trailing, .leading],
       rows: pairs.map { pair in
         let flipped = pair.comparison.flips.reduce(0) { $0 + $1.gained + $1.lost }
         let share = 100 * Double(flipped) / Double(max(1, pair.comparison.rows))
@@ -177,7 +175,7 @@ public struct StudyTables: Sendable {
 
   /// Which group has the higher rates, as the signed gaps of the first model say.
   private var directions: String {
-    guard groups.count == 2, let row = first else { return "" }
+    guard groups.count == 2, let row = rows.first else { return "" }
     return [(GapKind.equalOpportunity, "true"), (.fprDifference, "false")].compactMap {
       kind, name -> String? in
       guard let gap = row.gaps[kind], let value = gap.value, value != 0, let from = gap.from,
@@ -189,14 +187,68 @@ public struct StudyTables: Sendable {
     }.joined(separator: " ")
   }
 
-  private func rate(
-    _ model: StudyResult.Summary, _ measure: Measure, _ group: String
-  ) -> StudyResult.Cell? {
-    model.groups.first { $0.name == group }?.rates[measure]
+  /// A cell's text, and what stands behind it.
+  private typealias Explained = (text: String, why: String)
+
+  /// A table with a row for each model, whose name comes first.
+  private func table(
+    _ title: String, columns: [String], cells: (StudyResult.Summary) -> [Explained],
+    notes: [String] = []
+  ) -> Table {
+    let found = models.map { (title: $0.title, cells: cells($0)) }
+    var table = Table(
+      title, columns: columns, rows: found.map { [$0.title] + $0.cells.map(\.text) }, notes: notes)
+    table.explanations = found.map { [""] + $0.cells.map(\.why) }
+    return table
   }
 
-  private func gap(_ model: StudyResult.Summary, _ kind: GapKind) -> String {
-    cell(model.cells[kind.rawValue], scale: 1, decimals: 3)
+  private func explained(
+    _ model: StudyResult.Summary, _ measure: Measure, _ group: String, scale: Double
+  ) -> Explained {
+    let cell = model.groups.first { $0.name == group }?.rates[measure]
+    return explained(model, "\(measure.title) of \(group)", cell, scale: scale) {
+      $0.rate(measure, of: group)
+    }
+  }
+
+  private func explained(
+    _ model: StudyResult.Summary, _ name: String, _ found: StudyResult.Cell?, scale: Double,
+    _ read: (StudyResult.Row) -> Rate?
+  ) -> Explained {
+    let behind = rows.filter { $0.model == model.model }.map { row in
+      let rate = read(row).map { "\(whole($0.numerator)) of \(whole($0.denominator)) rows" }
+      return seed(row) + (rate ?? "no such group")
+    }
+    return (
+      cell(found, scale: scale, decimals: scale == 100 ? 2 : 3),
+      "\(name): " + behind.joined(separator: "; ") + interval("Wilson")
+    )
+  }
+
+  private func explained(_ model: StudyResult.Summary, _ kind: GapKind) -> Explained {
+    let behind = rows.filter { $0.model == model.model }.map { row in
+      guard let gap = row.gaps[kind], let value = gap.value, let from = gap.from, let to = gap.to
+      else { return seed(row) + "undefined" }
+      let chance = gap.expectedIfEqual.map {
+        " (\(decimal($0, 3)) on average if the groups were treated alike)"
+      }
+      return seed(row) + "\(to) minus \(from) is \(signed(value))" + (chance ?? "")
+    }
+    return (
+      cell(model.cells[kind.rawValue], scale: 1, decimals: 3),
+      "\(kind.title): " + behind.joined(separator: "; ") + interval("Newcombe")
+    )
+  }
+
+  private func seed(_ row: StudyResult.Row) -> String { seeds > 1 ? "seed \(row.seed): " : "" }
+
+  private func interval(_ method: String) -> String {
+    seeds > 1
+      ? ". Mean over the seeds, with Student's 95 % interval." : ". 95 % interval by \(method)."
+  }
+
+  private func whole(_ count: Double) -> String {
+    count == count.rounded() ? decimal(count, 0) : decimal(count, 1)
   }
 
   private func cell(_ cell: StudyResult.Cell?, scale: Double, decimals: Int) -> String {

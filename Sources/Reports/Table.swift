@@ -16,6 +16,8 @@ public struct Table: Hashable, Sendable {
   public var rows: [[String]]
   /// Sentences that stand below the table.
   public var notes: [String]
+  /// What stands behind every cell, shown by the page; empty, or shaped like `rows`.
+  public var explanations: [[String]] = []
 
   /// A table whose first column leads and whose others trail.
   ///

@@ -40,7 +40,8 @@ struct Equant: AsyncParsableCommand {
       CommandGroup(
         name: "Experiments",
         subcommands: [
-          StudyCommand.self
+          StudyCommand.self,
+          ReportCommand.self,
         ]),
     ])
 }

@@ -106,10 +106,13 @@ struct StudyCommand: ParsableCommand {
     progress.clear()
     let tables = StudyTables(result).all
     try writeTables(tables)
+    let report = "\(out)/report.html"
+    _ = try ReportCommand.write([StudyFolder(out)], to: report)
     try output.write(result) {
       tables.map { $0.rendered(as: .text) }.joined(separator: "\n")
         + (result.findings ?? []).map { "\n" + $0 }.joined()
         + "\n\nEverything is in \(out): study.json, tables.*, the models and their predictions."
+        + "\nThe page to look at: \(report)"
     }
   }
 

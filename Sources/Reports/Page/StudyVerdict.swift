@@ -1,0 +1,197 @@
+public import Fairness
+import Foundation
+public import Study
+
+/// A study in plain sentences: what was made smaller, by how much, who was affected, how sure.
+public struct StudyVerdict: Hashable, Codable, Sendable {
+  /// One model held against one that was before it.
+  public struct Entry: Hashable, Codable, Sendable {
+    /// Its key.
+    public var model: String
+    /// The key of the model it is held against.
+    public var base: String
+    /// Its name for people.
+    public var title: String
+    /// The worst of the verdicts on EO and FPR difference, over all seeds.
+    public var verdict: Verdict
+    /// What was done, and who was affected.
+    public var sentences: [String]
+  }
+
+  /// Two sentences for the whole study.
+  public var headline: [String]
+  /// Every model that was made from another, in the study's order.
+  public var entries: [Entry]
+
+  private static let kinds: [GapKind] = [.equalOpportunity, .fprDifference]
+
+  /// The verdict on `result`.
+  public init(_ result: StudyResult) {
+    var order: [[String]] = []
+    for pair in result.comparisons where !order.contains([pair.model, pair.base]) {
+      order.append([pair.model, pair.base])
+    }
+    let found = order.map { key in
+      Model(result, pairs: result.comparisons.filter { [$0.model, $0.base] == key })
+    }
+    entries = found.map {
+      Entry(
+        model: $0.pairs[0].model, base: $0.pairs[0].base, title: $0.pairs[0].title,
+        verdict: $0.worst.verdict,
+        sentences: [$0.what + ".", $0.who])
+    }
+    guard let first = found.first else {
+      headline = [
+        "Nothing was compressed in this study.",
+        "\(result.rows.count == 1 ? "One model was" : "\(result.rows.count) models were") measured.",
+      ]
+      return
+    }
+    guard found.count > 1 else {
+      headline = entries[0].sentences
+      return
+    }
+    let smallest = found.min { $0.bytes.after < $1.bytes.after } ?? first
+    // A clear harm is worth more words than an open question, and a large one more than a small.
+    let worst = found.max { $0.worst < $1.worst } ?? first
+    let counts = [(Verdict.worse, "worse"), (.undecided, "undecided"), (.better, "better")]
+      .compactMap { verdict, name -> String? in
+        let count = found.count { $0.worst.verdict == verdict }
+        return count > 0 ? "\(count) \(name)" : nil
+      }
+    let kept = found.count { $0.worst.verdict == .preserved }
+    headline = [
+      "\(found.count) times a model was held against the one before it, on the same "
+        + "\(first.pairs[0].comparison.rows) people. \(smallest.what).",
+      (["In \(kept) of the \(found.count) both gaps are shown to be kept"] + counts).joined(
+        separator: ", ") + ". "
+        + "\(worst.pairs[0].title), against \(worst.base): \(worst.who)",
+    ]
+  }
+
+  /// One model over its seeds.
+  private struct Model {
+    var pairs: [StudyResult.Pair]
+    var base: String
+    var kind: StudyResult.Kind?
+    var bytes: (before: Int, after: Int)
+
+    init(_ result: StudyResult, pairs: [StudyResult.Pair]) {
+      self.pairs = pairs
+      let pair = pairs[0]
+      func row(_ model: String) -> StudyResult.Row? {
+        result.rows.first { $0.model == model && $0.seed == pair.seed }
+      }
+      kind = result.models?.first { $0.model == pair.model }?.kind
+      base = row(pair.base)?.title ?? pair.base
+      bytes = (row(pair.base)?.bytes ?? 0, row(pair.model)?.bytes ?? 0)
+    }
+
+    /// Whether the file became smaller by more than its bookkeeping.
+    private var isSmaller: Bool { Double(bytes.after) < 0.98 * Double(bytes.before) }
+
+    /// What was done, without a full stop.
+    var what: String {
+      let flipped = pairs.map { pair in
+        let count = pair.comparison.flips.reduce(0) { $0 + $1.gained + $1.lost }
+        return 100 * Double(count) / Double(max(1, pair.comparison.rows))
+      }
+      let share = flipped.reduce(0, +) / Double(flipped.count)
+      let size =
+        isSmaller
+        ? "is \(decimal(Double(bytes.before) / Double(max(1, bytes.after)), 2)) times smaller than "
+          + "\(base) (\(decimal(Double(bytes.before) / 1e6, 2)) MB to "
+          + "\(decimal(Double(bytes.after) / 1e6, 2)) MB)"
+        : unchangedSize
+      return "\(pairs[0].title) \(size), and decides \(decimal(share, 1)) % of "
+        + "\(pairs[0].comparison.rows) people differently"
+    }
+
+    private var unchangedSize: String {
+      switch kind {
+      case .trained: "is trained otherwise than \(base)"
+      case .repaired: "repairs decisions, against \(base)"
+      default: "changes \(base) without making it smaller"
+      }
+    }
+
+    /// The gap that came off worst, of all kinds and seeds.
+    var worst: Worst {
+      pairs.flatMap { pair in
+        kinds.compactMap { kind in
+          pair.comparison.drift[kind].map { Worst(kind: kind, drift: $0, pair: pair) }
+        }
+      }.max() ?? Worst(kind: .equalOpportunity, drift: nil, pair: pairs[0])
+    }
+
+    /// Who was affected, and how sure that is.
+    var who: String {
+      let worst = worst
+      guard let drift = worst.drift, let growth = drift.growth else {
+        return "Who was affected cannot be told: \(worst.drift?.reason ?? "no gap was compared")."
+      }
+      let range =
+        drift.growthInterval.map { " (interval \(signed($0.low)) to \(signed($0.high)))" } ?? ""
+      let margin = "±\(decimal(worst.pair.comparison.margin, 3))"
+      let seed = pairs.count > 1 ? " with seed \(worst.pair.seed)" : ""
+      let groups = drift.from.flatMap { from in drift.to.map { " between \(from) and \($0)" } }
+      let name = worst.kind == .equalOpportunity ? "TPR gap (EO)" : "FPR gap"
+      let gap = "the \(name)\(groups ?? "")"
+      switch worst.verdict {
+      case .preserved:
+        return
+          "Neither gap moved: the TPR gap (EO) and the FPR gap are shown to have stayed within \(margin)"
+          + (pairs.count > 1 ? " with every one of \(pairs.count) seeds" : "")
+          + ", by equivalence tests on the same people."
+      case .worse:
+        return "It made \(gap) wider by \(decimal(growth, 3))\(range)\(seed)\(moved(worst))."
+      case .better:
+        let leveled =
+          drift.levellingDown == true ? ", by levelling down: no group gained and some lost" : ""
+        return
+          "It narrowed \(gap) by \(decimal(-growth, 3))\(range)\(seed)\(leveled)\(moved(worst))."
+      case .undecided:
+        let rows = drift.rowsNeeded.map { "; about \($0) people would settle it" } ?? ""
+        return "Whether anyone pays is open: \(gap) changed by \(signed(growth))\(range)\(seed), "
+          + "which neither shows a change nor excludes one beyond \(margin)\(rows)."
+      }
+    }
+
+    /// Which group's rate moved most.
+    private func moved(_ worst: Worst) -> String {
+      guard let measure = worst.kind.measure,
+        let changes = worst.pair.comparison.changes[measure]?.filter({ $0.group != "all" }),
+        let most = changes.max(by: { abs($0.value ?? 0) < abs($1.value ?? 0) }),
+        let before = most.before, let after = most.after
+      else { return "" }
+      return ": the \(measure.title) of \(most.group) went from \(decimal(before, 3)) to "
+        + decimal(after, 3)
+    }
+  }
+
+  private struct Worst: Comparable {
+    var kind: GapKind
+    var drift: Drift?
+    var pair: StudyResult.Pair
+
+    var verdict: Verdict { drift?.verdict ?? .undecided }
+    var size: Double { abs(drift?.growth ?? 0) }
+    var rank: Int {
+      switch verdict {
+      case .worse: 3
+      case .undecided: 2
+      case .better: 1
+      case .preserved: 0
+      }
+    }
+
+    static func == (a: Worst, b: Worst) -> Bool { (a.rank, a.size) == (b.rank, b.size) }
+    static func < (a: Worst, b: Worst) -> Bool { (a.rank, a.size) < (b.rank, b.size) }
+  }
+}
+
+private func decimal(_ value: Double, _ places: Int) -> String {
+  String(format: "%.\(places)f", value)
+}
+
+private func signed(_ value: Double) -> String { (value < 0 ? "" : "+") + decimal(value, 3) }

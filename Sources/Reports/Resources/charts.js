@@ -1,0 +1,104 @@
+// Charts: plotly, the page's colours, and a table beside every picture.
+
+/// Colours of Okabe and Ito that every kind of colour vision tells apart, and a shape to each.
+const hues = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#B8A000"];
+const shapes = ["circle", "square", "diamond", "triangle-up", "cross", "x", "star"];
+const hue = index => hues[index % hues.length];
+const shape = index => shapes[index % shapes.length];
+
+/// Text for plotly, which reads a few HTML tags of its own: nothing in a name is a tag.
+const plain = text =>
+  String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+
+/// The page's colours as they are now: light, dark or on paper.
+function theme() {
+  const style = getComputedStyle(document.documentElement);
+  const read = name => style.getPropertyValue(name).trim();
+  return {
+    paper: read("--paper"), ink: read("--ink"), soft: read("--soft"), line: read("--line"),
+    raised: read("--raised"), worse: read("--worse"), accent: read("--accent"),
+  };
+}
+
+const drawn = new Set();
+const waiting = [];
+let isDrawing = false;
+
+/// Draws what waits, one chart at a time, so that the page answers in between.
+function drawWaiting() {
+  const next = waiting.shift();
+  isDrawing = next != null;
+  if (!next) {
+    document.documentElement.dataset.drawn = Math.round(performance.now());
+    return;
+  }
+  if (next.isConnected) next.draw();
+  setTimeout(drawWaiting, 0);
+}
+
+function layoutOf(chart) {
+  const colours = theme();
+  const axis = {
+    gridcolor: colours.line, linecolor: colours.line, zerolinecolor: colours.soft,
+    automargin: true, title: { standoff: 10 },
+  };
+  const given = chart.layout(colours);
+  return {
+    paper_bgcolor: colours.paper, plot_bgcolor: colours.paper, dragmode: false,
+    font: { family: "system-ui, sans-serif", size: 13, color: colours.ink },
+    margin: { l: 10, r: 10, t: 10, b: 40 }, hovermode: "closest",
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
+    hoverlabel: { bgcolor: colours.raised, font: { color: colours.ink }, align: "left" },
+    ...given,
+    xaxis: { ...axis, ...given.xaxis }, yaxis: { ...axis, ...given.yaxis },
+  };
+}
+
+/// A figure: caption with a summary in words, the chart, and its numbers as a table.
+///
+/// `traces` and `layout` are functions of the colours, asked again when these change.
+function chart({ title, summary, traces, layout, table, size = "" }) {
+  const plot = element("div",
+    { class: `plot ${size}`, role: "img", "aria-label": `${title}. ${summary}` });
+  const figure = element("figure", {},
+    element("figcaption", {},
+      element("strong", {}, title), element("span", { class: "summary" }, summary)),
+    plot,
+    table && element("details", {}, element("summary", {}, "The numbers of this chart"), table));
+  const made = { figure, plot, traces, layout };
+  plot.draw = () => {
+    const download = {
+      name: "svg", title: "Download as SVG", icon: Plotly.Icons.disk,
+      click: () => Plotly.downloadImage(plot, { format: "svg", filename: "equant" }),
+    };
+    Plotly.react(plot, made.traces(theme()), layoutOf(made), {
+      responsive: true, displaylogo: false, modeBarButtonsToAdd: [download],
+      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+      toImageButtonOptions: { format: "png", filename: "equant", scale: 2 },
+    });
+    drawn.add(plot);
+  };
+  waiting.push(plot);
+  if (!isDrawing && window.Plotly) {
+    isDrawing = true;
+    setTimeout(drawWaiting, 0);
+  }
+  return made;
+}
+
+/// Takes the charts of a section off before it is drawn anew.
+function clear(body) {
+  for (const plot of body.querySelectorAll(".plot")) {
+    if (drawn.delete(plot)) Plotly.purge(plot);
+  }
+  body.replaceChildren();
+}
+
+function redrawAll() {
+  for (const plot of drawn) plot.draw();
+}
+
+// The library comes last, being most of the page: until then tables and sliders work already.
+document.addEventListener("DOMContentLoaded", drawWaiting);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
+matchMedia("print").addEventListener("change", redrawAll);

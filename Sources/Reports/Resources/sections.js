@@ -1,0 +1,396 @@
+// The other sections, and the start of the page.
+
+sections.gaps = (study, body) => {
+  const models = modelsOf(study);
+  const seeds = seedsOf(study);
+  const kinds = ["equalOpportunity", "fprDifference"];
+  const place = (model, kind, seed) =>
+    model + (kind ? 0.18 : -0.18) + (seeds.length > 1 ? 0.1 * (seed / (seeds.length - 1) - 0.5) : 0);
+  const names = titles => ({
+    tickvals: titles.map((_, index) => index), ticktext: titles.map(title => plain(title).replace("\n", "<br>")),
+    range: [titles.length - 0.5, -0.5], zeroline: false,
+  });
+  const bars = (points, low, high) => ({
+    type: "data", symmetric: false, thickness: 1.5, width: 4,
+    array: points.map(high), arrayminus: points.map(low),
+  });
+
+  const gaps = kinds.map((kind, which) => models.flatMap((entry, index) =>
+    entry.rows.filter(row => row.gaps[kind]?.absolute != null).map(row => ({
+      gap: row.gaps[kind], title: entry.title, seed: row.seed,
+      y: place(index, which, seeds.indexOf(row.seed)),
+    }))));
+  const first = models[0]?.rows[0]?.gaps.equalOpportunity;
+  body.append(chart({
+    title: "Size of each gap",
+    summary: "Bars are 95 % intervals. "
+      + models.map(entry => `${entry.title}: EO ${decimal(mean(entry.rows.map(
+        row => row.gaps.equalOpportunity?.absolute ?? NaN)))}`).join(", ")
+      + (first?.to ? `. EO is TPR of ${first.to} against ${first.from}.` : "."),
+    traces: () => gaps.map((points, which) => ({
+      x: points.map(point => point.gap.absolute), y: points.map(point => point.y),
+      error_x: {
+        ...bars(points, p => p.gap.absolute - (p.gap.absoluteLow ?? p.gap.absolute),
+          p => (p.gap.absoluteHigh ?? p.gap.absolute) - p.gap.absolute), color: hue(which),
+      },
+      mode: "markers", name: gapNames[kinds[which]],
+      marker: { color: hue(which), symbol: shape(which), size: 10 },
+      text: points.map(point => plain(point.title)
+        + (seeds.length > 1 ? `, seed ${point.seed}` : "")
+        + `<br>${decimal(point.gap.absolute)} (${range(point.gap.absoluteLow, point.gap.absoluteHigh)})`),
+      hovertemplate: "%{text}<extra></extra>",
+    })),
+    layout: () => ({
+      xaxis: { title: { text: "size of the gap" }, rangemode: "tozero" },
+      yaxis: names(models.map(entry => entry.title)),
+    }),
+    size: models.length < 4 ? "short" : "",
+    table: makeTable("Size of each gap", ["model", "seed", ...kinds.map(kind => gapNames[kind])],
+      models.flatMap(entry => entry.rows.map(row => [entry.title, String(row.seed),
+        ...kinds.map(kind => {
+          const gap = row.gaps[kind];
+          return gap?.absolute == null ? `undefined (${gap?.reason ?? "not measured"})`
+            : `${decimal(gap.absolute)} (${range(gap.absoluteLow, gap.absoluteHigh)})`;
+        })]))),
+  }).figure);
+
+  const pairs = study.result.comparisons;
+  if (pairs.length === 0) return;
+  const nameOf = pair => `${pair.title}, against ${titleOf(study, pair.base)}`;
+  const compared = unique(pairs.map(nameOf));
+  const margin = pairs[0].comparison.margin;
+  const drifts = kinds.map((kind, which) => pairs
+    .filter(pair => pair.comparison.drift[kind]?.growth != null)
+    .map(pair => ({
+      drift: pair.comparison.drift[kind], pair,
+      y: place(compared.indexOf(nameOf(pair)), which, seeds.indexOf(pair.seed)),
+    })));
+  body.append(chart({
+    title: "How much each gap grew, against the margin",
+    summary: `The band is the margin of ±${decimal(margin)}: a bar inside it is shown to be no `
+      + "change. A bar to the right of 0 is harm, one that crosses 0 and leaves the band is open. "
+      + pairs.map(pair => `${nameOf(pair)}: EO ${signed(pair.comparison.drift.equalOpportunity?.growth)} `
+        + `${pair.comparison.drift.equalOpportunity?.verdict ?? ""}`).join(", ") + ".",
+    traces: () => drifts.map((points, which) => ({
+      x: points.map(point => point.drift.growth), y: points.map(point => point.y),
+      error_x: {
+        ...bars(points, p => p.drift.growth - (p.drift.growthLow ?? p.drift.growth),
+          p => (p.drift.growthHigh ?? p.drift.growth) - p.drift.growth), color: hue(which),
+      },
+      mode: "markers", name: gapNames[kinds[which]],
+      marker: { color: hue(which), symbol: shape(which), size: 10 },
+      text: points.map(({ drift, pair }) => plain(nameOf(pair))
+        + (seeds.length > 1 ? `, seed ${pair.seed}` : "")
+        + `<br>${signed(drift.growth)} (${range(drift.growthLow, drift.growthHigh)})<br>`
+        + drift.verdict),
+      hovertemplate: "%{text}<extra></extra>",
+    })),
+    layout: colours => ({
+      xaxis: { title: { text: "growth of the gap" } },
+      yaxis: names(compared.map(name => name.replace(", against ", ",\nagainst "))),
+      shapes: [{
+        type: "rect", xref: "x", yref: "paper", x0: -margin, x1: margin, y0: 0, y1: 1,
+        fillcolor: colours.accent, opacity: 0.15, line: { width: 0 }, layer: "below",
+      }],
+    }),
+    size: compared.length < 4 ? "short" : "",
+    table: makeTable("How much each gap grew", ["model", "seed", "gap", "growth", "interval", "verdict"],
+      pairs.flatMap(pair => kinds.map(kind => {
+        const drift = pair.comparison.drift[kind];
+        return [nameOf(pair), String(pair.seed), gapNames[kind], signed(drift?.growth),
+          range(drift?.growthLow, drift?.growthHigh), drift?.verdict ?? "undefined"];
+      })), [0, 2, 5]),
+  }).figure);
+};
+
+/// Models of all studies as points: size, gap, accuracy, and whether the gap shrank by refusing.
+function frontierPoints(kind) {
+  return studies.flatMap((study, index) => modelsOf(study).map(entry => {
+    const gaps = entry.rows.map(row => row.gaps[kind]).filter(gap => gap?.absolute != null);
+    if (gaps.length === 0) return null;
+    const sizes = gaps.map(gap => gap.absolute);
+    const rates = entry.rows[0].groups.map(group => group.rates.truePositiveRate?.value ?? 0);
+    return {
+      study: index, model: entry.model,
+      title: (studies.length > 1 ? `${study.name}: ` : "") + entry.title,
+      bytes: entry.rows[0].bytes, gap: mean(sizes),
+      low: gaps.length > 1 ? Math.min(...sizes) : gaps[0].absoluteLow ?? sizes[0],
+      high: gaps.length > 1 ? Math.max(...sizes) : gaps[0].absoluteHigh ?? sizes[0],
+      accuracy: mean(entry.rows.map(row => row.accuracy.value ?? NaN)),
+      lowest: Math.min(...rates), highest: Math.max(...rates),
+      leveled: study.result.comparisons.some(pair => pair.model === entry.model
+        && pair.comparison.drift[kind]?.levellingDown),
+    };
+  }).filter(Boolean));
+}
+
+function accuracyScale(points, colours) {
+  return {
+    color: points.map(point => 100 * point.accuracy), colorscale: "Cividis", size: 14,
+    symbol: points.map(point => shape(point.study)), line: { width: 1, color: colours.ink },
+    colorbar: { title: { text: "accuracy %", side: "right" }, thickness: 12, outlinewidth: 0 },
+  };
+}
+
+sections.frontier = (study, body) => {
+  const content = element("div");
+  const show = kind => {
+    clear(content);
+    const points = frontierPoints(kind);
+    const leveled = points.filter(point => point.leveled);
+    const place = index => ["top center", "bottom center"][index % 2];
+    content.append(chart({
+      title: `Bytes of the file against ${gapNames[kind]}`,
+      summary: "Lower and further left is better. "
+        + points.map(point => `${point.title}: ${megabytes(point.bytes)}, gap ${decimal(point.gap)}, `
+          + `accuracy ${percent(point.accuracy)}`).join("; ")
+        + (leveled.length ? `. Ringed: the gap shrank by levelling down (${leveled.map(
+          point => point.title).join(", ")}).` : "."),
+      traces: colours => [{
+        x: points.map(point => point.bytes / 1e6), y: points.map(point => point.gap),
+        error_y: {
+          type: "data", symmetric: false, thickness: 1, width: 3, color: colours.soft,
+          array: points.map(point => point.high - point.gap),
+          arrayminus: points.map(point => point.gap - point.low),
+        },
+        mode: "markers+text", text: points.map(point => plain(point.title)),
+        textposition: points.map((_, index) => place(index)), cliponaxis: false,
+        marker: accuracyScale(points, colours), showlegend: false,
+        customdata: points.map(point => 100 * point.accuracy),
+        hovertemplate: "%{text}<br>%{x:.3f} MB<br>gap %{y:.3f}<br>accuracy %{customdata:.2f} %<extra></extra>",
+      }, {
+        x: leveled.map(point => point.bytes / 1e6), y: leveled.map(point => point.gap),
+        mode: "markers", name: "levelling down", hoverinfo: "skip", showlegend: leveled.length > 0,
+        marker: { symbol: "circle-open", size: 26, color: colours.worse, line: { width: 3 } },
+      }],
+      layout: () => ({
+        xaxis: {
+          title: { text: "MB (logarithmic)" }, type: "log",
+          tickvals: [-3, -2, -1, 0, 1, 2, 3].flatMap(power => [1, 2, 5].map(step => step * 10 ** power)),
+        },
+        yaxis: { title: { text: gapNames[kind] }, rangemode: "tozero" },
+      }),
+      table: makeTable("Size, gap and accuracy",
+        ["model", "bytes", "gap", "interval or range", "accuracy", "levelling down"],
+        points.map(point => [point.title, String(point.bytes), decimal(point.gap),
+          range(point.low, point.high), percent(point.accuracy, 2), point.leveled ? "yes" : "no"]),
+        [0, 5]),
+    }).figure);
+    if (kind === "equalOpportunity") content.append(refusal(points).figure);
+  };
+  body.append(
+    element("div", { class: "tools" }, chooser("Gap", Object.entries(gapNames), show)), content);
+  show("equalOpportunity");
+};
+
+/// A small gap is worth nothing where nobody is found: gap against the worst-served group's TPR.
+function refusal(points) {
+  const half = (points.find(point => point.study === 0)?.highest ?? 1) / 2;
+  const inside = points.filter(point => point.highest < half);
+  return chart({
+    title: "Is a small gap a refusal?",
+    summary: "In the shaded corner even the best-served group is found less than half as often as "
+      + `by the first model (TPR below ${decimal(half)}): a small gap there is unfair by refusal. `
+      + (inside.length ? `There: ${inside.map(point => point.title).join(", ")}.` : "No model is there."),
+    traces: colours => [{
+      x: points.map(point => point.lowest), y: points.map(point => point.highest - point.lowest),
+      mode: "markers+text", text: points.map(point => plain(point.title)), cliponaxis: false,
+      textposition: points.map((point, index) =>
+        ["top", "bottom"][index % 2] + (point.lowest > 0.5 ? " left" : " right")),
+      marker: accuracyScale(points, colours), showlegend: false,
+      hovertemplate: "%{text}<br>lowest TPR %{x:.3f}<br>gap %{y:.3f}<extra></extra>",
+    }],
+    layout: colours => ({
+      xaxis: { title: { text: "TPR of the worst-served group" }, range: [0, 1.02] },
+      yaxis: { title: { text: "EO (TPR gap)" }, range: [-0.08, 1] },
+      shapes: [{
+        type: "path", path: `M 0 0 L ${half} 0 L 0 ${half} Z`, fillcolor: colours.worse,
+        opacity: 0.15, line: { width: 0 }, layer: "below",
+      }],
+      annotations: [{
+        x: 0.02, y: 0.02, xanchor: "left", yanchor: "bottom", showarrow: false,
+        text: "unfair by refusal", font: { color: colours.worse },
+      }],
+    }),
+    table: makeTable("TPR of the worst- and the best-served group",
+      ["model", "lowest TPR", "highest TPR", "refuses"],
+      points.map(point => [point.title, decimal(point.lowest), decimal(point.highest),
+        point.highest < half ? "yes" : "no"]), [0, 3]),
+  });
+}
+
+sections.training = (study, body) => {
+  const curves = study.curves.filter(curve => curve.epochs.length > 0);
+  if (curves.length === 0) {
+    body.append(element("p", {}, "No record of the training was found in the study's folder."));
+    return;
+  }
+  const seeds = unique(curves.map(curve => curve.seed));
+  const name = curve => titleOf(study, curve.model) + (seeds.length > 1 ? `, seed ${curve.seed}` : "");
+  const gap = kind => epoch => epoch.validation?.audit?.gaps[kind]?.absolute;
+  const multipliers = unique(curves.flatMap(curve =>
+    curve.epochs.flatMap(epoch => Object.keys(epoch.objective ?? {}))));
+  const charts = [
+    ["Loss", [["training", epoch => epoch.loss], ["validation", epoch => epoch.validation?.loss]]],
+    ["Validation accuracy", [["accuracy", epoch => epoch.validation?.accuracy]]],
+    ["Gaps on validation rows", [["EO", gap("equalOpportunity")], ["FPR difference", gap("fprDifference")]]],
+    ...multipliers.map(key => [`Multipliers: ${key}`, curves.flatMap(curve =>
+      Array.from({ length: Math.max(...curve.epochs.map(epoch => epoch.objective?.[key]?.length ?? 0)) },
+        (_, index) => [`${index + 1}`, epoch => epoch.objective?.[key]?.[index]])).filter(
+      ([label], index, all) => all.findIndex(other => other[0] === label) === index)]),
+  ];
+  const figures = element("div", { class: "charts" });
+  for (const [title, lines] of charts) {
+    const series = curves.flatMap((curve, which) => lines.map(([line, read], part) => ({
+      name: `${name(curve)}, ${line}`, which, part,
+      points: curve.epochs.map(epoch => [epoch.epoch, read(epoch)]).filter(point => point[1] != null),
+    }))).filter(series => series.points.length > 0);
+    if (series.length === 0) continue;
+    const epochs = Math.max(...series.map(({ points }) => points.length));
+    figures.append(chart({
+      title,
+      summary: series.map(({ name, points }) =>
+        `${name}: ${decimal(points[0][1])} to ${decimal(points.at(-1)[1])}`).join("; ") + ".",
+      traces: () => series.map(({ name, which, part, points }) => ({
+        x: points.map(point => point[0]), y: points.map(point => point[1]), name: plain(name),
+        mode: "lines+markers", line: { color: hue(which), dash: ["solid", "dot", "dash"][part % 3] },
+        marker: { symbol: shape(which) },
+        hovertemplate: "epoch %{x}<br>%{y:.4f}",
+      })),
+      layout: () => ({ xaxis: { title: { text: "epoch" }, tick0: 1, dtick: Math.ceil(epochs / 10) }, yaxis: {} }),
+      size: "short",
+      table: makeTable(title, ["run", ...unique(series.flatMap(({ points }) =>
+        points.map(point => point[0]))).sort((a, b) => a - b).map(epoch => `epoch ${epoch}`)],
+      series.map(({ name, points }) => [name, ...points.map(point => decimal(point[1], 4))])),
+    }).figure);
+  }
+  body.append(figures);
+};
+
+/// A layer's name without the operator that ONNX's exporters put behind it.
+const shortName = layer => layer.replace(/^\//, "").replace(/\/[A-Z][A-Za-z]*$/, "");
+
+sections.files = (study, body) => {
+  if (study.files.length === 0) {
+    body.append(element("p", {}, "The model files are no longer beside study.json."));
+    return;
+  }
+  const codecs = unique(study.files.flatMap(file => file.parts.map(part => part.codec)));
+  const sum = (file, codec) => file.parts.reduce((total, part) =>
+    total + (part.codec === codec ? part.bytes : 0), 0);
+  body.append(chart({
+    title: "What the bytes of each file are",
+    summary: study.files.map(file => `${titleOf(study, file.model)}: ${megabytes(file.bytes)}`)
+      .join(", ") + ". Names, operators and metadata are the rest.",
+    traces: () => [...codecs.map((codec, index) => ({
+      type: "bar", orientation: "h", name: codec, marker: { color: hue(index) },
+      y: study.files.map(file => plain(titleOf(study, file.model))),
+      x: study.files.map(file => sum(file, codec) / 1e6),
+      hovertemplate: "%{x:.3f} MB",
+    })), {
+      type: "bar", orientation: "h", name: "the rest", marker: { color: "#888888" },
+      y: study.files.map(file => plain(titleOf(study, file.model))),
+      x: study.files.map(file => file.overhead / 1e6), hovertemplate: "%{x:.3f} MB",
+    }],
+    layout: () => ({
+      barmode: "stack", xaxis: { title: { text: "MB" } }, yaxis: { autorange: "reversed" },
+    }),
+    size: study.files.length < 4 ? "short" : "",
+    table: makeTable("Bytes by codec", ["model", ...codecs, "the rest", "the file"],
+      study.files.map(file => [titleOf(study, file.model),
+        ...codecs.map(codec => String(sum(file, codec))), String(file.overhead), String(file.bytes)])),
+  }).figure);
+
+  const content = element("div");
+  const show = index => {
+    clear(content);
+    const file = study.files[index];
+    const layers = unique(file.parts.map(part => part.layer));
+    const kinds = unique(file.parts.map(part => part.codec));
+    const largest = file.parts.reduce((most, part) => part.bytes > most.bytes ? part : most);
+    content.append(chart({
+      title: `Bytes of each layer of ${titleOf(study, file.model)}`,
+      summary: `${layers.length} layers; the largest part is ${largest.role} of ${largest.layer} `
+        + `with ${megabytes(largest.bytes)} as ${largest.codec}.`,
+      traces: () => kinds.map(codec => ({
+        type: "bar", name: codec, marker: { color: hue(codecs.indexOf(codec)) },
+        x: layers.map(layer => plain(shortName(layer))),
+        y: layers.map(layer => file.parts.reduce((total, part) =>
+          total + (part.layer === layer && part.codec === codec ? part.bytes : 0), 0) / 1e6),
+        hovertemplate: "%{x}<br>%{y:.4f} MB",
+      })),
+      layout: () => ({
+        barmode: "stack", xaxis: { tickangle: -60, tickfont: { size: 10 } },
+        yaxis: { title: { text: "MB" } },
+      }),
+      size: "tall",
+      table: makeTable(`Bytes of ${titleOf(study, file.model)}`,
+        ["layer", "role", "codec", "numbers", "bytes", "bits a number"],
+        file.parts.map(part => [part.layer, part.role, part.codec, String(part.count),
+          String(part.bytes), part.count ? (8 * part.bytes / part.count).toFixed(1) : ""]), [0, 1, 2]),
+    }).figure);
+  };
+  body.append(element("div", { class: "tools" }, chooser("Model",
+    study.files.map((file, index) => [index, titleOf(study, file.model)]), show)), content);
+  show(0);
+};
+
+sections.provenance = (study, body) => {
+  const { provenance } = study.result;
+  const facts = [
+    ["Processor", `${provenance.processor}, ${provenance.threads} threads`],
+    ["Versions", Object.entries(provenance.versions).map(([name, version]) => `${name} ${version}`).join(", ")],
+    ["Seeds", provenance.seeds.join(", ")],
+    ...Object.entries(provenance.data).map(([name, value]) => [`Data: ${name}`, value]),
+  ];
+  body.append(
+    ...study.missing.map(text => element("p", { class: "warning" }, text)),
+    element("dl", { class: "facts" }, ...facts.flatMap(([name, value]) =>
+      [element("dt", {}, name), element("dd", {}, value)])),
+    element("details", {}, element("summary", {}, "Settings"),
+      ...Object.entries(provenance.settings).map(([name, value]) =>
+        element("p", {}, `${name}: `, element("code", {}, value)))),
+    element("details", {}, element("summary", {}, "SHA-256 of every file"),
+      makeTable("Files", ["file", "SHA-256"],
+        Object.entries(provenance.files).sort().map(([file, hash]) => [file, hash]), [0, 1])),
+    element("p", { class: "note" }, "Numbers are of the test rows, which nothing was fitted to. "
+      + "Each model was written to its file, read back, and measured as read."));
+};
+
+/// All studies in one table.
+function compareStudies() {
+  if (studies.length < 2) return;
+  const section = document.getElementById("comparison");
+  section.hidden = false;
+  section.querySelector(".body").append(makeTable("All models of all studies",
+    ["study", "model", "bytes", "accuracy", "EO", "FPR difference"],
+    studies.flatMap(study => modelsOf(study).map(entry => {
+      const average = read => {
+        const values = entry.rows.map(read);
+        return values.some(value => value == null) ? null : mean(values);
+      };
+      return [study.name, entry.title, String(entry.rows[0].bytes),
+        percent(average(row => row.accuracy.value), 2),
+        decimal(average(row => row.gaps.equalOpportunity?.absolute)),
+        decimal(average(row => row.gaps.fprDifference?.absolute))];
+    })), [0, 1]));
+}
+
+function showStudy(index) {
+  for (const [id, draw] of Object.entries(sections)) {
+    const body = document.querySelector(`#${id} .body`);
+    clear(body);
+    draw(studies[index], body);
+  }
+}
+
+enhanceTables();
+compareStudies();
+if (studies.length > 1) {
+  const select = document.getElementById("study");
+  select.append(...studies.map((study, index) => element("option", { value: index }, study.name)));
+  select.addEventListener("change", () => showStudy(Number(select.value)));
+  document.getElementById("study-choice").hidden = false;
+}
+showStudy(0);
+document.documentElement.dataset.ready = Math.round(performance.now());

@@ -1,0 +1,293 @@
+"""Uses the pages that `equant` writes as a person would, in a real browser.
+
+Every number that is checked is recomputed here from study.json or from the predictions.
+"""
+import csv
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+EQUANT = os.environ["EQUANT"]
+HOSTILE = "<script>window.pwned=1</script><b>&amp;'\""
+checks = 0
+
+
+def check(condition, what):
+    global checks
+    checks += 1
+    if not condition:
+        raise SystemExit(f"test-pages: failed: {what}")
+
+
+def equant(*arguments, status=0):
+    done = subprocess.run([EQUANT, *map(str, arguments)], capture_output=True, text=True)
+    check(done.returncode == status, f"equant {arguments} gave {done.returncode}: {done.stderr}")
+    return done
+
+
+def make_study(folder):
+    """A small study on drawn portraits: seconds, and every file a real one has."""
+    equant("portraits", "--out", folder / "faces", "--train", 1500, "--validation", 200, "--test",
+           800, "--size", "89x109", "--quiet")
+    equant("study", "--data", folder / "faces", "--out", folder / "study", "--size", 32,
+           "--epochs", 2, "--limit", 1500, "--quiet")
+    return folder / "study"
+
+
+def make_hostile(study, folder):
+    """The same study with a group whose name would run if anything forgot to escape it."""
+    shutil.copytree(study, folder)
+    text = (folder / "study.json").read_text()
+    result = json.loads(text.replace('"female"', json.dumps(HOSTILE)))
+    for row in result["rows"]:
+        path = folder / row["predictions"]
+        quoted = '"' + HOSTILE.replace('"', '""') + '"'
+        path.write_text(path.read_text().replace(",female", "," + quoted))
+        result["provenance"]["files"][row["predictions"]] = hashlib.sha256(
+            path.read_bytes()).hexdigest()
+    (folder / "study.json").write_text(json.dumps(result))
+    return folder
+
+
+def predictions(study, row):
+    with open(study / row["predictions"]) as file:
+        return list(csv.DictReader(file))
+
+
+class Tab:
+    """A page that must stay silent and must not ask for anything."""
+
+    def __init__(self, browser, url, width=1280, height=900, scheme="light", allowed=()):
+        self.context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme)
+        self.page = self.context.new_page()
+        self.noise, self.requests = [], []
+        self.page.on("console", lambda message: self.noise.append(message.text))
+        self.page.on("pageerror", lambda error: self.noise.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.noise.append("dialog " + dialog.message))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.allowed = (url, *allowed)
+        self.page.goto(url)
+        self.page.wait_for_selector("html[data-ready]")
+
+    def drawn(self):
+        self.page.wait_for_selector("html[data-drawn]")
+
+    def close(self):
+        strangers = [url for url in self.requests
+                     if not url.startswith(("data:", "blob:")) and not url.startswith(self.allowed)]
+        check(not strangers, f"requests left the page: {strangers[:3]}")
+        check(not self.noise, f"the console is not empty: {self.noise[:3]}")
+        self.context.close()
+
+
+def rows_of(tab, selector):
+    return tab.page.locator(selector).evaluate_all(
+        "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))")
+
+
+def rate(rows, chosen, hit):
+    picked = [row for row in rows if chosen(row)]
+    return sum(map(hit, picked)) / len(picked) if picked else None
+
+
+def shown(value):
+    return "undefined" if value is None else f"{value:.3f}"
+
+
+def check_tables(tab, result):
+    first = {}
+    for row in result["rows"]:
+        first.setdefault(row["title"], row)
+    for cells in rows_of(tab, "#tables .table >> nth=0 >> tbody tr"):
+        row = first[cells[0]]
+        check(cells[1].startswith(f"{100 * row['accuracy']['value']:.2f}"), f"accuracy {cells}")
+        for cell, kind in zip(cells[2:], ("equalOpportunity", "fprDifference")):
+            check(cell.startswith(f"{row['gaps'][kind]['absolute']:.3f}"), f"{kind} {cells}")
+    tab.page.click("#tables .table >> nth=0 >> thead button >> nth=1")
+    column = [float(cells[1].split()[0])
+              for cells in rows_of(tab, "#tables .table >> nth=0 >> tbody tr")]
+    check(column == sorted(column), "a heading sorts")
+    cell = tab.page.locator("#tables td[data-why]").first
+    cell.focus()
+    status = tab.page.locator("#tables .status").first
+    check(status.text_content() == cell.get_attribute("data-why"), "focus explains a cell")
+    tab.page.keyboard.press("ArrowRight")
+    check("minus" in status.text_content(), "a gap says which group is subtracted")
+
+
+def live(tab):
+    return {cells[0]: cells for cells in rows_of(tab, "#live .table >> nth=0 >> tbody tr")}
+
+
+def check_threshold(tab, study, result):
+    row = result["rows"][0]
+    table = live(tab)
+    for group in row["groups"]:
+        cells = table[group["name"]]
+        for cell, key in zip(cells[2:], ("accuracy", "truePositiveRate", "falsePositiveRate",
+                                         "selectionRate", "baseRate")):
+            found = group["rates"][key]
+            check(cell.startswith(shown(found["value"])), f"{key} of {cells[0]} equals study.json")
+    gaps = {cells[0]: cells for cells in rows_of(tab, "#live .table >> nth=1 >> tbody tr")}
+    for name, kind in (("EO (TPR gap)", "equalOpportunity"), ("FPR difference", "fprDifference"),
+                       ("demographic parity", "demographicParity")):
+        gap = row["gaps"][kind]
+        check(gaps[name][1] == shown(gap["absolute"]), f"{kind} equals study.json")
+        check(gaps[name][4] == f"{gap['to']} minus {gap['from']}", f"{kind} names its groups")
+    people = predictions(study, row)
+
+    def expect(thresholds):
+        table = live(tab)
+        for name, threshold in thresholds.items():
+            mine = [p for p in people if p["group"] == name]
+            says = lambda p: float(p["score"]) >= threshold
+            tpr = rate(mine, lambda p: p["label"] == "1", says)
+            fpr = rate(mine, lambda p: p["label"] == "0", says)
+            accuracy = rate(mine, lambda p: True, lambda p: says(p) == (p["label"] == "1"))
+            for cell, value in zip(table[name][2:], (accuracy, tpr, fpr)):
+                check(cell.startswith(shown(value)), f"{name} at {threshold}: {cell} not {value}")
+
+    names = [group["name"] for group in row["groups"]]
+    slider = tab.page.locator("#threshold input[type=range]").first
+    slider.focus()
+    for _ in range(3):
+        tab.page.keyboard.press("ArrowLeft")
+    tab.page.wait_for_timeout(100)
+    check(tab.page.locator("#threshold output").all_text_contents() == ["0.497"] * len(names),
+          "the keyboard moves every threshold")
+    expect({name: 0.497 for name in names})
+    tab.page.uncheck("#threshold input[type=checkbox]")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    tab.page.mouse.move(box["x"] + box["width"] * 0.497, box["y"] + box["height"] / 2)
+    tab.page.mouse.down()
+    tab.page.mouse.move(box["x"] + box["width"] * 0.42, box["y"] + box["height"] / 2, steps=8)
+    tab.page.mouse.up()
+    tab.page.wait_for_timeout(100)
+    values = [float(text) for text in tab.page.locator("#threshold output").all_text_contents()]
+    check(values[0] < 0.45 and set(values[1:]) == {0.497}, f"a drag moves one threshold: {values}")
+    expect(dict(zip(names, values)))
+
+
+def check_flips(tab, study, result):
+    pair = result["comparisons"][0]
+    named = {row["model"]: row for row in result["rows"] if row["seed"] == pair["seed"]}
+    before = {p["id"]: p for p in predictions(study, named[pair["base"]])}
+    after = {p["id"]: p for p in predictions(study, named[pair["model"]])}
+    flipped = [p for p in before.values()
+               if (float(p["score"]) >= 0.5) != (float(after[p["id"]]["score"]) >= 0.5)]
+    cells = rows_of(tab, "#flips .table tbody tr")
+    check(sum(int(c[3]) + int(c[4]) for c in cells) == len(flipped), "flips are counted")
+    check(sum(f["gained"] + f["lost"] for f in pair["comparison"]["flips"]) == len(flipped),
+          "study.json counts the same flips")
+    check(flipped, "somebody flipped in the study of this test")
+    group = flipped[0]["group"]
+    selects = tab.page.locator("#flips .tools >> nth=1 >> select")
+    selects.nth(0).select_option(group)
+    mine = [p for p in flipped if p["group"] == group]
+    check(f"of {len(mine)} people" in tab.page.locator("#flips .status").text_content(),
+          "the filter counts the group's flips")
+    selects.nth(2).select_option("lost")
+    lost = [p for p in mine if float(p["score"]) >= 0.5]
+    check(tab.page.locator("#flips .people li").count() == len(lost), "the filter shows the lost")
+    selects.nth(2).select_option("")
+    selects.nth(0).select_option("")
+    picture = tab.page.locator("#flips .people img").first
+    picture.scroll_into_view_if_needed()
+    check(picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 72,
+          "pictures are in the page")
+
+
+def check_page(browser, study, shots):
+    url = (study / "report.html").as_uri()
+    size = (study / "report.html").stat().st_size
+    check(size < 8_000_000, f"the page has {size} bytes")
+    result = json.loads((study / "study.json").read_text())
+    times = []
+    for _ in range(3):
+        tab = Tab(browser, url)
+        times.append(int(tab.page.locator("html").get_attribute("data-ready")))
+        tab.drawn()
+        drawn = int(tab.page.locator("html").get_attribute("data-drawn"))
+        tab.close()
+    print(f"test-pages: {size} bytes, interactive after {min(times)} ms, all drawn after {drawn} ms")
+    check(min(times) < 2000, f"interactive only after {min(times)} ms")
+    tab = Tab(browser, url)
+    tab.drawn()
+    check_tables(tab, result)
+    check_threshold(tab, study, result)
+    check_flips(tab, study, result)
+    charts, twins = tab.page.locator("figure").count(), tab.page.locator("figure table").count()
+    check(charts >= 7 and charts == twins, f"{charts} charts have {twins} tables")
+    check(tab.page.locator(".plot .main-svg").count() >= charts, "every chart is drawn")
+    labels = tab.page.locator(".plot").evaluate_all("p => p.map(x => x.ariaLabel?.length ?? 0)")
+    check(min(labels) > 40, "every chart is summed up in words")
+    with tab.page.expect_download() as download:
+        tab.page.locator("#gaps .plot").first.hover()
+        tab.page.locator("#gaps [data-title='Download as SVG']").first.click()
+    check(Path(download.value.path()).read_text().startswith("<svg"), "a chart saves as SVG")
+    tab.page.emulate_media(media="print", color_scheme="light")
+    check(tab.page.locator("nav").is_hidden(), "print has no navigation")
+    tab.close()
+    for name, width, height in (("desktop", 1280, 900), ("phone", 390, 844)):
+        for scheme in ("light", "dark"):
+            tab = Tab(browser, url, width, height, scheme)
+            tab.drawn()
+            wide = tab.page.evaluate("document.documentElement.scrollWidth")
+            check(wide <= width, f"{name} is {wide} pixels wide")
+            if shots:
+                tab.page.screenshot(path=f"{shots}/{name}-{scheme}.png", full_page=True)
+            tab.close()
+
+
+def check_hostile(browser, study):
+    tab = Tab(browser, (study / "report.html").as_uri())
+    tab.drawn()
+    check(tab.page.evaluate("window.pwned") is None, "a group's name does not run")
+    check(HOSTILE in live(tab), "a group's name is shown as it is")
+    texts = " ".join(tab.page.locator("#threshold .legendtext").all_text_contents())
+    check(HOSTILE in texts, f"a group's name is shown in a legend: {texts}")
+    tab.close()
+
+
+def check_two(browser, studies, folder):
+    out = folder / "both.html"
+    equant("report", *studies, "--out", out, "--link-plotly")
+    check(out.stat().st_size < 2_000_000, "a linked page is small")
+    tab = Tab(browser, out.as_uri(), allowed=((folder / "plotly.min.js").as_uri(),))
+    tab.drawn()
+    names = {cells[0] for cells in rows_of(tab, "#comparison tbody tr")}
+    check(names == {study.name for study in studies}, "the studies stand side by side")
+    tab.page.locator("html").evaluate("root => delete root.dataset.drawn")
+    tab.page.locator("#study").select_option("1")
+    tab.drawn()
+    check(HOSTILE in live(tab), "the other study is shown")
+    tab.close()
+
+
+def main():
+    shots = sys.argv[2] if len(sys.argv) > 2 and sys.argv[1] == "screenshots" else None
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        folder = Path(name)
+        study = make_study(folder)
+        hostile = make_hostile(study, folder / "hostile")
+        equant("report", hostile)
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        check_page(browser, study, shots)
+        check_hostile(browser, hostile)
+        check_two(browser, [study, hostile], folder)
+        browser.close()
+    print(f"test-pages: {checks} checks passed")
+
+
+if __name__ == "__main__":
+    main()
