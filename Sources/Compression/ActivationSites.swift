@@ -58,8 +58,7 @@ public struct ActivationSites: Hashable, Sendable {
         add(tensor, rangeOf: node.inputs.first)
       case .averagePool, .globalAveragePool:
         add(tensor, rangeOf: keepsBatchNorms ? node.inputs.first : nil)
-      case .identity, .softmax, .quantizeLinear, .dequantizeLinear:
-        break
+      default: break
       }
     }
   }

@@ -21,11 +21,7 @@ struct BiasCorrection {
   func correct(
     _ graph: Graph, for quantization: Int8Quantization, with probe: some TensorProbe
   ) throws -> Graph {
-    let layers = graph.nodes.indices.filter {
-      let node = graph.nodes[$0]
-      return (node.operation == .convolution || node.operation == .gemm)
-        && node.inputs.count >= 2 && graph.initializers[node.inputs[1]] != nil
-    }
+    let layers = Self.layers(of: graph)
     var corrected = graph
     for layer in layers { Self.ensureBias(of: layer, in: &corrected) }
     let names = layers.map { graph.nodes[$0].outputs[0] }
@@ -44,6 +40,15 @@ struct BiasCorrection {
       quantized.initializers[bias] = corrected.initializers[bias]
     }
     return corrected
+  }
+
+  /// The nodes with constant weights, by position.
+  static func layers(of graph: Graph) -> [Int] {
+    graph.nodes.indices.filter {
+      let node = graph.nodes[$0]
+      return (node.operation == .convolution || node.operation == .gemm)
+        && node.inputs.count >= 2 && graph.initializers[node.inputs[1]] != nil
+    }
   }
 
   /// The mean of every channel of `tensors` over all images and positions, in `Double`.
@@ -65,7 +70,7 @@ struct BiasCorrection {
   }
 
   /// Gives the layer a bias of its own, of zeros where it had none.
-  private static func ensureBias(of layer: Int, in graph: inout Graph) {
+  static func ensureBias(of layer: Int, in graph: inout Graph) {
     let weight = graph.nodes[layer].inputs[1]
     let count = graph.initializers[weight]?.shape.first ?? 0
     let old = graph.nodes[layer].inputs.dropFirst(2).first { !$0.isEmpty }

@@ -12,12 +12,16 @@ public struct CompressionReport: Hashable, Codable, Sendable {
   public var bytes: Int
   /// How often the compressed file fits into the one it was made from.
   public var ratio: Double { Double(base.bytes) / Double(max(1, bytes)) }
-  /// The settings.
-  public var settings: Int8Settings
-  /// The images that were looked at.
-  public var calibration: CalibrationRecord
+  /// How activations are quantized, where they are.
+  public var settings: Int8Settings?
+  /// How weights are stored, where that is not plain int8.
+  public var weights: WeightSettings?
+  /// The images that were looked at, where any were.
+  public var calibration: CalibrationRecord?
   /// How every observed activation is quantized, in the order of the graph.
   public var activations: [Activation]
+  /// How every tensor of weights is stored, in the order of the graph.
+  public var tensors: [StoredTensor]
   /// Where the bytes of the compressed file go.
   public var accounting: SizeAccounting
 
@@ -45,6 +49,18 @@ public struct CompressionReport: Hashable, Codable, Sendable {
     public var cells: [String: [String: Int]]
   }
 
+  /// How one tensor of weights is stored.
+  public struct StoredTensor: Hashable, Codable, Sendable {
+    /// The tensor.
+    public var tensor: String
+    /// The width of a code in bits.
+    public var bits: Int
+    /// The share of weights that are zero and not stored.
+    public var sparsity: Double
+    /// The squared error of the stored weights over the squares of the real ones.
+    public var relativeError: Double
+  }
+
   /// How one activation is quantized.
   public struct Activation: Hashable, Codable, Sendable {
     /// The tensor.
@@ -58,8 +74,9 @@ public struct CompressionReport: Hashable, Codable, Sendable {
 struct CompressionProvenance: Codable {
   var scheme: String
   var base: CompressionReport.ModelFile
-  var settings: Int8Settings
-  var calibration: CompressionReport.CalibrationRecord
+  var settings: Int8Settings?
+  var weights: WeightSettings?
+  var calibration: CompressionReport.CalibrationRecord?
 
   /// The key of the metadata entry.
   static let key = "equant.compression"

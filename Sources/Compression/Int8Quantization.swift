@@ -15,6 +15,8 @@ public struct Int8Quantization: GraphPass {
   public var activations: [String: QuantizationParameters]
   /// Which integers weights use.
   public var weightGrid: ChannelQuantization.Grid
+  /// Weights that something else writes as whole numbers with scales; they are left alone.
+  var codedWeights: Set<String> = []
 
   /// The pass for what was found by calibration.
   public init(
@@ -91,7 +93,7 @@ public struct Int8Quantization: GraphPass {
     let place = "node '\(node.name)'"
     guard node.inputs.count >= 2 else { throw CompressionError(place, "has no weights") }
     let name = node.inputs[1]
-    if written.contains(name) { return }
+    if written.contains(name) || codedWeights.contains(name) { return }
     guard let weight = graph.initializers[name], weight.elementType == .float32,
       weight.shape.count >= 2
     else {

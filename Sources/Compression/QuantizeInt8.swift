@@ -42,7 +42,7 @@ public func quantizeInt8(
   var result = try quantization.rewrite(float)
 
   let provenance = CompressionProvenance(
-    scheme: "\(Scheme.int8)", base: base, settings: settings,
+    scheme: "int8", base: base, settings: settings,
     calibration: CompressionReport.CalibrationRecord(rows, in: dataset))
   try provenance.write(into: &result)
   let bytes = try ONNXFile.bytes(of: result).count
@@ -52,6 +52,7 @@ public func quantizeInt8(
     activations: sites.observed.compactMap { tensor in
       parameters[tensor].map { .init(tensor: tensor, parameters: $0) }
     },
+    tensors: [],
     accounting: SizeAccounting(of: result, fileBytes: bytes))
   return (result, report)
 }

@@ -5,7 +5,7 @@ public import Tensors
 public struct SizeAccounting: Hashable, Codable, Sendable {
   /// What a constant is for.
   public enum Role: String, CaseIterable, Hashable, Codable, Sendable {
-    case weights, biases, scales, zeroPoints, batchNorms, other
+    case weights, codebooks, biases, scales, zeroPoints, batchNorms, unpacking, other
   }
 
   /// The bytes of one constant.
@@ -63,15 +63,31 @@ public struct SizeAccounting: Hashable, Codable, Sendable {
         assign(.zeroPoints, node, 2)
         if let integers = node.inputs.first, let real = node.outputs.first {
           sources[real] = integers
+          // Codes of whole bytes are read directly.
+          if integers.hasSuffix(".codes") { roles[integers] = .weights }
         }
       case .convolution, .gemm:
         assign(.weights, node, 1)
         assign(.biases, node, 2)
       case .batchNormalization:
         for input in 1..<max(1, node.inputs.count) { assign(.batchNorms, node, input) }
+      case .multiply, .reshape, .slice, .bitwiseAnd, .cumulativeSum, .gather, .gatherElements,
+        .bitShift, .add, .cast:
+        for name in node.inputs where roles[name] == nil { roles[name] = packedRole(of: name) }
       default: break
       }
     }
     return roles
+  }
+
+  /// What a constant that weights are unpacked from is for, by the names that packing gives.
+  private static func packedRole(of name: String) -> Role? {
+    if name.hasPrefix("unpack.") { return .unpacking }
+    switch name.split(separator: ".").last {
+    case "codebook": return .codebooks
+    case "codes", "codes1", "codes2", "codes4", "kept1", "values": return .weights
+    case "scale": return .scales
+    default: return nil
+    }
   }
 }

@@ -33,7 +33,8 @@ struct ShapeInference {
     case .batchNormalization: try batchNormalization()
     case .relu: try number(0)
     case .identity: try any(0)
-    case .add: try broadcast(number(0), number(1))
+    // Real numbers flow through a network; whole ones are added where weights are unpacked.
+    case .add: try any(0).type == .int32 ? elementwise() : broadcast(number(0), number(1))
     case .maxPool, .averagePool: try pool()
     case .globalAveragePool: try globalPool()
     case .flatten: try flatten()
@@ -41,6 +42,13 @@ struct ShapeInference {
     case .softmax: try softmax()
     case .quantizeLinear: try quantize()
     case .dequantizeLinear: try dequantize()
+    case .multiply, .bitwiseAnd, .bitwiseOr, .bitShift: try elementwise()
+    case .cast: try cast()
+    case .reshape: try reshape()
+    case .slice: try slice()
+    case .gather: try gather()
+    case .gatherElements: try gatherElements()
+    case .cumulativeSum: try any(0)
     }
   }
 
@@ -182,7 +190,7 @@ struct ShapeInference {
 }
 
 extension ShapeInference {
-  private func fail(_ problem: String) -> GraphError { GraphError(node, problem) }
+  func fail(_ problem: String) -> GraphError { GraphError(node, problem) }
 
   /// Input `index`, or `nil` where it is left out.
   private func optional(_ index: Int) throws(GraphError) -> Value? {
@@ -190,7 +198,7 @@ extension ShapeInference {
     return values[node.inputs[index]]
   }
 
-  private func any(_ index: Int) throws(GraphError) -> Result {
+  func any(_ index: Int) throws(GraphError) -> Result {
     guard let value = try optional(index) else { throw fail("input \(index) is missing") }
     return (value.elementType, value.shape)
   }
@@ -226,7 +234,7 @@ extension ShapeInference {
     }
   }
 
-  private func axis(of shape: [Int?], default standard: Int) throws(GraphError) -> Int {
+  func axis(of shape: [Int?], default standard: Int) throws(GraphError) -> Int {
     let axis = node.int("axis", default: standard)
     guard (-shape.count..<shape.count).contains(axis) else {
       throw fail("axis is \(axis), but the input has \(shape.count) axes")
@@ -251,7 +259,7 @@ extension ShapeInference {
     return result
   }
 
-  private func product(_ extents: ArraySlice<Int?>) throws(GraphError) -> Int? {
+  func product(_ extents: some Collection<Int?>) throws(GraphError) -> Int? {
     var result = 1
     for extent in extents {
       guard let extent else { return nil }
@@ -263,7 +271,7 @@ extension ShapeInference {
   }
 
   /// Stretches extents of 1, and axes that one side lacks, as NumPy does.
-  private func broadcast(_ a: Result, _ b: Result) throws(GraphError) -> Result {
+  func broadcast(_ a: Result, _ b: Result) throws(GraphError) -> Result {
     let rank = max(a.shape.count, b.shape.count)
     func padded(_ shape: [Int?]) -> [Int?] {
       Array(repeating: 1, count: rank - shape.count) + shape

@@ -5,7 +5,7 @@ struct Signature {
   /// The attributes it may have, and which kind each is.
   var attributes: [String: Attribute.Kind]
 
-  /// What ONNX's operator sets 11 to 23 say of `operation`; every known operator has one output.
+  /// What ONNX's operator sets 11 to 25 say of `operation`; every known operator has one output.
   init(_ operation: Operation) {
     let window: [String: Attribute.Kind] = [
       "auto_pad": .string, "dilations": .ints, "kernel_shape": .ints, "pads": .ints,
@@ -33,6 +33,13 @@ struct Signature {
         ])
     case .dequantizeLinear:
       self.init(2...3, ["axis": .int, "block_size": .int, "output_dtype": .int])
+    case .multiply, .bitwiseAnd, .bitwiseOr: self.init(2...2)
+    case .cast: self.init(1...1, ["round_mode": .string, "saturate": .int, "to": .int])
+    case .reshape: self.init(2...2, ["allowzero": .int])
+    case .slice: self.init(3...5)
+    case .gather, .gatherElements: self.init(2...2, ["axis": .int])
+    case .bitShift: self.init(2...2, ["direction": .string])
+    case .cumulativeSum: self.init(2...2, ["exclusive": .int, "reverse": .int])
     }
   }
 

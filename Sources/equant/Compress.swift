@@ -12,10 +12,18 @@ struct CompressCommand: ParsableCommand {
     commandName: "compress",
     abstract: "Make a model smaller.",
     discussion: """
-      Quantizes a model that 'equant train' wrote and writes it as a standard ONNX file. Scheme \
-      int8: 8-bit weights, one scale per output channel, and 8-bit activations whose ranges are \
-      estimated on images of the train split. Prints the sizes in bytes before and after, and where \
-      the bytes of the new file go.
+      Writes a model of 'equant train' as a smaller standard ONNX file, and prints the sizes in \
+      bytes and where the bytes of the new file go. Schemes:
+
+        int8        8-bit weights, one scale per output channel, and 8-bit activations whose ranges
+                    are estimated on images of train.
+        kmeans:K    The weights of a tensor take K values, chosen with the least squared error
+                    there is; a weight is stored in log2 K bits. Needs no images.
+        uniform:B   Weights of B bits on an even grid, one scale per output channel. Needs none.
+        prune:S     The share S of the weights, the smallest, is dropped; a bitmap says which.
+
+      Steps are joined by +: kmeans:16+int8 (with --codebook int8), uniform:4+int8, \
+      prune:0.8+kmeans:16.
       """)
 
   @Argument(
@@ -23,7 +31,7 @@ struct CompressCommand: ParsableCommand {
     completion: .file(extensions: ["onnx"]))
   var model: String
 
-  @Option(help: "How to make it smaller: int8.")
+  @Option(help: "How to make it smaller; see above.")
   var scheme = "int8"
 
   @OptionGroup var dataOptions: DataOptions
@@ -44,6 +52,8 @@ struct CompressCommand: ParsableCommand {
 
   @Flag(help: "Shift biases so that the mean of every layer stays where it was.")
   var biasCorrection = false
+
+  @OptionGroup(title: "Weights") var weightOptions: WeightOptions
 
   @Flag(
     help: """
@@ -72,25 +82,34 @@ struct CompressCommand: ParsableCommand {
     let contents = try Files.read(model)
     let graph = try ONNXFile.graph(contents, path: model)
     let description = try ModelDescription(of: graph, path: model)
-    let dataset = try dataOptions.open(
-      target: description.target, protected: description.protected)
     let progress = Progress(quiet: output.quiet)
-    for warning in dataset.warnings { progress.say("warning: \(warning)") }
-    switch scheme {
-    case .int8:
-      progress.say("calibrating on \(calibrationCount) images of train (\(observer.rawValue))")
-      let compressed: Graph
-      let report: CompressionReport
-      do {
-        (compressed, report) = try quantizeInt8(
-          graph, base: .init(contents: contents), on: dataset,
-          preprocessing: description.preprocessing, settings: settings)
-      } catch let error as CompressionError where error.place != dataset.folder {
-        throw FileError(model, error.description)
-      }
-      try ONNXFile.write(compressed, to: out)
-      try output.write(report) { Self.text(report, model: model, out: out) }
+    var images: CompressionImages?
+    if scheme.needsImages || dataOptions.data != nil || weights.restores != .none {
+      let dataset = try dataOptions.open(
+        target: description.target, protected: description.protected)
+      for warning in dataset.warnings { progress.say("warning: \(warning)") }
+      images = CompressionImages(dataset, preprocessing: description.preprocessing)
     }
+    if scheme.needsImages || weights.restores != .none {
+      progress.say("calibrating on \(calibrationCount) images of train (\(observer.rawValue))")
+    }
+    let compressed: Graph
+    let report: CompressionReport
+    do {
+      (compressed, report) = try compress(
+        graph, scheme: scheme, base: .init(contents: contents), images: images, weights: weights,
+        int8: settings)
+    } catch let error as CompressionError where error.place != images?.dataset.folder {
+      throw FileError(model, error.description)
+    }
+    try ONNXFile.write(compressed, to: out)
+    try output.write(report) { Self.text(report, model: model, out: out) }
+  }
+
+  private var weights: WeightSettings {
+    var settings = weightOptions.settings
+    if biasCorrection && settings.restores == .none { settings.restores = .mean }
+    return settings
   }
 
   private var settings: Int8Settings {
@@ -123,21 +142,72 @@ struct CompressCommand: ParsableCommand {
     lines += roles.map { line("  \(name(of: $0))", accounting.bytes(of: $0)) }
     lines.append(line("  names and structure", accounting.overhead))
     lines.append(line("  together", accounting.total))
-    lines.append("")
-    lines.append("calibrated on \(report.calibration.images) images of train")
+    if let calibration = report.calibration {
+      lines.append("")
+      lines.append("calibrated on \(calibration.images) images of train")
+    }
     return lines.joined(separator: "\n")
   }
 
   private static func name(of role: SizeAccounting.Role) -> String {
     switch role {
     case .weights: "weights"
+    case .codebooks: "codebooks"
     case .biases: "biases"
     case .scales: "scales"
     case .zeroPoints: "zero points"
     case .batchNorms: "batch norms"
+    case .unpacking: "shapes and masks"
     case .other: "other constants"
     }
   }
 }
 
 extension ObserverKind: ExpressibleByArgument {}
+extension ClusteringSettings.Codebook: ExpressibleByArgument {}
+extension MagnitudePruning.Scope: ExpressibleByArgument {}
+
+/// How weights are stored by schemes other than plain int8.
+struct WeightOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "How many output channels share a codebook; by default all of a tensor.",
+      valueName: "channels"))
+  var groupSize: Int?
+
+  @Flag(help: "Give every output channel of clustered weights a scale.")
+  var channelScales = false
+
+  @Option(help: "What the values of codebooks are stored as.")
+  var codebook = ClusteringSettings.Codebook.float16
+
+  @Flag(help: "Give even grids a zero point, so that they may lean to one side.")
+  var affine = false
+
+  @Option(help: "What weights are compared with when the smallest are dropped.")
+  var pruneScope = MagnitudePruning.Scope.global
+
+  @Flag(
+    help: """
+      Put mean and variance of every layer's channels back to where they were, on training \
+      images: what re-estimating batch norms does.
+      """)
+  var batchNormReestimation = false
+
+  func validate() throws {
+    if let groupSize, groupSize < 1 {
+      throw ValidationError("'--group-size' is a number of channels: give 1 or more.")
+    }
+  }
+
+  var settings: WeightSettings {
+    var settings = WeightSettings()
+    settings.groupSize = groupSize
+    settings.hasChannelScales = channelScales
+    settings.codebook = codebook
+    settings.isAffine = affine
+    settings.pruningScope = pruneScope
+    if batchNormReestimation { settings.restores = .variance }
+    return settings
+  }
+}

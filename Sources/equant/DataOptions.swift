@@ -11,7 +11,7 @@ struct DataOptions: ParsableArguments {
       "A folder with CelebA's layout, or with --table the folder of the images.",
       valueName: "folder"),
     completion: .directory)
-  var data: String
+  var data: String?
 
   @Option(help: "The attribute to predict; with --table the column of labels.")
   var target: String?
@@ -37,6 +37,7 @@ struct DataOptions: ParsableArguments {
   func open(
     target standardTarget: String = "Attractive", protected standardProtected: [String] = ["Male"]
   ) throws -> FaceDataset {
+    guard let data else { throw ValidationError("Missing expected argument '--data <folder>'") }
     guard let table else {
       return try FaceDataset.celebA(
         data, target: target ?? standardTarget,

@@ -21,6 +21,8 @@ struct Array4 {
       case .int8: tensor.values(as: Int8.self).map(Double.init)
       case .uint8: tensor.values(as: UInt8.self).map(Double.init)
       case .int32: tensor.values(as: Int32.self).map(Double.init)
+      case .int64: tensor.values(as: Int64.self).map { Double($0) }
+      case .float16: tensor.widened!.floats.map(Double.init)
       default: preconditionFailure("the reference does not read \(tensor.elementType)")
       }
   }

@@ -108,6 +108,39 @@ public struct ReferenceInterpreter {
       return Array4(shape) { i in
         (x.values[i] - (zero?.parameter(i, of: x, node) ?? 0)) * scale.parameter(i, of: x, node)
       }
+    case .cast, .reshape:
+      return Array4(shape) { x.values[$0] }
+    case .multiply:
+      let y = operands[1]!
+      return Array4(shape) { x.broadcast($0, in: shape) * y.broadcast($0, in: shape) }
+    case .bitShift:
+      let y = operands[1]!
+      let isLeft = node.string("direction", default: "") == "LEFT"
+      return Array4(shape) {
+        let (a, b) = (Int(x.broadcast($0, in: shape)), Int(y.broadcast($0, in: shape)))
+        return Double(isLeft ? (a << b) % 256 : a >> b)
+      }
+    case .bitwiseAnd:
+      let y = operands[1]!
+      return Array4(shape) {
+        Double(Int(x.broadcast($0, in: shape)) & Int(y.broadcast($0, in: shape)))
+      }
+    case .bitwiseOr:
+      let y = operands[1]!
+      return Array4(shape) {
+        Double(Int(x.broadcast($0, in: shape)) | Int(y.broadcast($0, in: shape)))
+      }
+    case .slice:
+      // A stretch of the first axis, which is all that unpacking needs.
+      let inner = x.shape[1...].reduce(1, *)
+      return Array4(shape) { x.values[Int(operands[1]!.values[0]) * inner + $0] }
+    case .gather:
+      return Array4(shape) { x.values[Int(operands[1]!.values[$0])] }
+    case .gatherElements:
+      let (entries, columns) = (x.shape.last!, shape.last!)
+      return Array4(shape) { x.values[$0 / columns * entries + Int(operands[1]!.values[$0])] }
+    case .cumulativeSum:
+      return Array4(shape) { x.values[...$0].reduce(0, +) }
     }
   }
 

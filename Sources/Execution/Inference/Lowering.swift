@@ -43,6 +43,7 @@ struct Lowering {
     guard input.elementType == .float32 else {
       throw ExecutionError("input '\(input.name)'", "is \(input.elementType), expected float32")
     }
+    let graph = try graph.foldingConstants()
     let types = try graph.inferShapes(inputs: [input.name: shape])
     for name in [input.name] + graph.nodes.flatMap(\.outputs) {
       guard let type = types[name], 1...6 ~= type.shape.count, type.count > 0 else {
@@ -128,6 +129,9 @@ struct Lowering {
         throw ExecutionError(node, "dequantizes what is dequantized already")
       }
       views[node.outputs[0]] = View(slot: source.slot, affine: try affine(node))
+    case .multiply, .cast, .reshape, .slice, .gather, .gatherElements, .bitShift, .bitwiseAnd,
+      .bitwiseOr, .cumulativeSum:
+      throw ExecutionError(node, "is run on constants only")
     }
   }
 

@@ -1,0 +1,104 @@
+import Faces
+public import Graphs
+import Tensors
+
+/// Makes a float classifier smaller by any scheme.
+///
+/// - Parameters:
+///   - graph: The float model.
+///   - scheme: What is done.
+///   - base: The file it came from; by default the one that `graph` would be written as.
+///   - images: Where images are taken from, of the train split only; `nil` where none are needed.
+///   - weights: How weights are stored.
+///   - int8: How activations are quantized, and which images are looked at.
+/// - Returns: The graph, ready to be written, and a report whose accounting adds up to the bytes of
+///   that file.
+/// - Throws: ``CompressionError`` when the graph, scheme or images do not go together, and what
+///   reading images and running graphs throws.
+public func compress(
+  _ graph: Graph, scheme: Scheme, base: CompressionReport.ModelFile? = nil,
+  images: CompressionImages? = nil, weights: WeightSettings = WeightSettings(),
+  int8: Int8Settings = Int8Settings()
+) throws -> (graph: Graph, report: CompressionReport) {
+  func needed(_ purpose: String) throws -> CompressionImages {
+    guard let images else {
+      throw CompressionError("scheme '\(scheme)'", "\(purpose) needs images: give --data")
+    }
+    return images
+  }
+  if scheme.steps.count == 1, scheme.steps[0] is Int8Step {
+    let images = try needed("calibration")
+    return try quantizeInt8(
+      graph, base: base, on: images.dataset, preprocessing: images.preprocessing, settings: int8)
+  }
+  guard !int8.keepsBatchNorms else {
+    throw CompressionError("scheme '\(scheme)'", "batch norms are kept apart with int8 alone")
+  }
+  let base = try base ?? .init(contents: ONNXFile.bytes(of: graph))
+  var work = try CompressionWork(graph, weights: weights, int8: int8)
+  for step in scheme.steps { try step.apply(to: &work) }
+  return try work.result(
+    scheme: "\(scheme)", base: base,
+    images: work.quantizesActivations || weights.restores != .none ? needed("calibration") : nil)
+}
+
+extension CompressionWork {
+  /// Restores moments and calibrates activations as asked, packs the weights and reports.
+  mutating func result(
+    scheme: String, base: CompressionReport.ModelFile, images: CompressionImages?,
+    metadata: [String: String] = [:]
+  ) throws -> (graph: Graph, report: CompressionReport) {
+    var calibration: CompressionReport.CalibrationRecord?
+    var activations: (sites: ActivationSites, parameters: [String: QuantizationParameters])?
+    if let images {
+      let rows = try int8.calibration.rows(of: images.dataset)
+      let probe = CalibrationProbe(
+        images.dataset, rows: rows, preprocessing: images.preprocessing)
+      calibration = .init(rows, in: images.dataset)
+      if weights.restores != .none { try restoreMoments(with: probe) }
+      if quantizesActivations {
+        let sites = ActivationSites(of: graph, keepsBatchNorms: false)
+        let parameters = try Calibration(observer: int8.observer, grid: int8.activationGrid)
+          .parameters(of: graph, at: sites, with: probe)
+        activations = (sites, parameters)
+      }
+    }
+    var result = try finished(activations: activations)
+    let provenance = CompressionProvenance(
+      scheme: scheme, base: base, settings: quantizesActivations ? int8 : nil, weights: weights,
+      calibration: calibration)
+    try provenance.write(into: &result)
+    result.metadata.merge(metadata) { $1 }
+    let bytes = try ONNXFile.bytes(of: result).count
+    let report = CompressionReport(
+      scheme: scheme, base: base, bytes: bytes, settings: provenance.settings, weights: weights,
+      calibration: calibration,
+      activations: activations.map { found in
+        found.sites.observed.compactMap { tensor in
+          found.parameters[tensor].map { .init(tensor: tensor, parameters: $0) }
+        }
+      } ?? [],
+      tensors: storedTensors, accounting: SizeAccounting(of: result, fileBytes: bytes))
+    return (result, report)
+  }
+
+  private var storedTensors: [CompressionReport.StoredTensor] {
+    weightNames.compactMap { name in
+      guard let weights = coded[name], let real = float.initializers[name]?.floats else {
+        return nil
+      }
+      let stored = weights.decoded.floats
+      var (error, square) = (0.0, 0.0)
+      for (x, y) in zip(real, stored) {
+        error += Double(x - y) * Double(x - y)
+        square += Double(x) * Double(x)
+      }
+      let zeros = weights.kept.map { Double($0.count { !$0 }) / Double(max(1, $0.count)) }
+      var bits = weights.bits
+      if case .halves = weights.meaning { bits = 16 }
+      return .init(
+        tensor: name, bits: bits, sparsity: zeros ?? 0,
+        relativeError: square > 0 ? error / square : 0)
+    }
+  }
+}

@@ -1,0 +1,133 @@
+public import Faces
+public import Graphs
+import Tensors
+
+/// How weights are stored.
+public struct WeightSettings: Hashable, Codable, Sendable {
+  /// How many output channels share a codebook; `nil` gives a tensor one.
+  public var groupSize: Int?
+  /// Whether every output channel of clustered weights has a scale.
+  public var hasChannelScales = false
+  /// What the values of codebooks are stored as.
+  public var codebook = ClusteringSettings.Codebook.float16
+  /// Whether even grids have zero points.
+  public var isAffine = false
+  /// How weights are compared when the smallest are dropped.
+  public var pruningScope = MagnitudePruning.Scope.global
+  /// What is put back to where it was, on training images, once weights have changed.
+  public var restores = Moments.none
+
+  /// What is restored of every layer's output.
+  public enum Moments: String, Hashable, Codable, Sendable, CaseIterable {
+    /// Nothing.
+    case none
+    /// The mean of every channel, by its bias.
+    case mean
+    /// Mean and variance, by bias and scale: what batch norms do when their statistics are
+    /// estimated anew.
+    case variance
+  }
+
+  /// The defaults.
+  public init() {}
+}
+
+/// The images that a compression may look at.
+public struct CompressionImages: Sendable {
+  /// Where they are.
+  public var dataset: FaceDataset
+  /// How they are prepared, as in training.
+  public var preprocessing: Preprocessing
+
+  /// Images of `dataset`.
+  public init(_ dataset: FaceDataset, preprocessing: Preprocessing) {
+    self.dataset = dataset
+    self.preprocessing = preprocessing
+  }
+}
+
+/// A model on its way to being smaller.
+public struct CompressionWork {
+  /// The float model with folded batch norms, its weights as the file will give them.
+  public var graph: Graph
+  /// The same before anything was changed.
+  public let float: Graph
+  /// Weights that are stored as codes, by name.
+  public var coded: [String: CodedWeights] = [:]
+  /// Which weights stay, where some are dropped.
+  public var kept: [String: [Bool]] = [:]
+  /// Whether activations become int8 in the end.
+  public var quantizesActivations = false
+  /// How weights are stored.
+  public var weights: WeightSettings
+  /// How activations are quantized, and which images are looked at.
+  public var int8: Int8Settings
+
+  /// The names of the weights of convolutions and products, in the order of the graph, each once.
+  public var weightNames: [String] {
+    var seen: Set<String> = []
+    return BiasCorrection.layers(of: graph).map { graph.nodes[$0].inputs[1] }
+      .filter { seen.insert($0).inserted }
+  }
+
+  /// Starts on `graph`.
+  ///
+  /// - Throws: ``CompressionError`` when its weights are not what can be stored as codes.
+  public init(
+    _ graph: Graph, weights: WeightSettings = WeightSettings(), int8: Int8Settings = Int8Settings()
+  ) throws {
+    try graph.validate()
+    let known = graph.nodes.allSatisfy {
+      $0.operation != .quantizeLinear && $0.operation != .dequantizeLinear
+        && $0.operation != .bitShift && $0.operation != .gather
+    }
+    guard known else { throw CompressionError("the model", "is compressed already") }
+    float = try BatchNormFolding().rewrite(graph)
+    self.graph = float
+    self.weights = weights
+    self.int8 = int8
+    for layer in BiasCorrection.layers(of: float) {
+      let node = float.nodes[layer]
+      let tensor = float.initializers[node.inputs[1]]
+      guard tensor?.elementType == .float32, (tensor?.shape.count ?? 0) >= 2 else {
+        throw CompressionError(
+          "node '\(node.name)'", "its weights are not float32 of two or more axes")
+      }
+      guard tensor.map({ allFinite($0.floats) }) ?? true else {
+        throw CompressionError("tensor '\(node.inputs[1])'", "holds numbers that are not finite")
+      }
+      if node.operation == .gemm && node.int("transB", default: 0) == 0 {
+        throw CompressionError(
+          "node '\(node.name)'", "its weights are stored inputs first; expected transB = 1")
+      }
+    }
+  }
+
+  /// Stores weights as codes from now on.
+  public mutating func store(_ weights: CodedWeights, as name: String) {
+    coded[name] = weights
+    graph.initializers[name] = weights.decoded
+  }
+
+  /// The graph as it is written: codes packed, and activations quantized if they are to be.
+  ///
+  /// - Throws: ``CompressionError`` when weights and activations do not go together.
+  func finished(
+    activations: (sites: ActivationSites, parameters: [String: QuantizationParameters])? = nil
+  ) throws -> Graph {
+    var result = graph
+    if let activations {
+      for (name, weights) in coded where !weights.isWhole {
+        throw CompressionError(
+          "tensor '\(name)'",
+          "int8 activations need weights that are whole numbers: clusters with --codebook int8, or "
+            + "uniform weights, and none dropped")
+      }
+      var quantization = Int8Quantization(
+        sites: activations.sites, activations: activations.parameters, weightGrid: int8.weightGrid)
+      quantization.codedWeights = Set(coded.keys)
+      result = try quantization.rewrite(result)
+    }
+    return try WeightPacking(coded: coded).rewrite(result)
+  }
+}
