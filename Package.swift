@@ -6,7 +6,11 @@ let deps = Context.environment["DEPS_PREFIX"] ?? Context.packageDirectory + "/.d
 let rpath: LinkerSetting = .unsafeFlags(["-Xlinker", "-rpath", "-Xlinker", "\(deps)/lib"])
 
 /// Loops over pixels, weights and rows: optimised in debug builds too, or tests take minutes.
-let fast: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
+///
+/// SwiftPM takes no flags of its own choosing from a package that another one fetched.
+let isFetched = Context.packageDirectory.contains("/checkouts/")
+let fast: [SwiftSetting] =
+  isFetched ? [] : [.unsafeFlags(["-O"], .when(configuration: .debug))]
 
 func library(_ name: String, _ header: String, apt: String, brew: String) -> Target {
   .systemLibrary(
@@ -46,7 +50,10 @@ let package = Package(
       cSettings: [.define("PLOTLY_FILE", to: "\"\(deps)/share/plotly.min.js\"")]),
 
     // 1: plain values
-    .target(name: "Fairness", swiftSettings: fast),
+    // Without Foundation nothing else asks for the C library's `floor` and `sqrt`.
+    .target(
+      name: "Fairness", swiftSettings: fast,
+      linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
     .target(name: "Files", swiftSettings: fast),
     .target(name: "Tensors", swiftSettings: fast),
 
