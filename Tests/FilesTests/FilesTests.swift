@@ -1,4 +1,5 @@
 import Files
+import Foundation
 import TestSupport
 import Testing
 
@@ -33,5 +34,35 @@ import Testing
       missing?.description == folder + "/none: could not be opened: No such file or directory")
     let isFolder = #expect(throws: FileError.self) { try Files.read(folder) }
     #expect(isFolder?.description == folder + ": is a folder, not a file")
+  }
+}
+
+@Suite struct JSONProblemTests {
+  private struct Known: Decodable {
+    var list: [[String: Double]]
+  }
+
+  private func problem(_ text: String) -> String? {
+    do {
+      _ = try JSONDecoder().decode(Known.self, from: Data(text.utf8))
+      return nil
+    } catch { return JSONProblem.describe(error, in: Array(text.utf8)) }
+  }
+
+  @Test(arguments: [
+    ("{\"list\": [{\"a\": 1},\n {\"é\": \"x\"}]}", "line 2, column 8: 'list.Index 1.é'"),
+    ("{\"list\": [{\"a\": 1}, 7]}", "line 1, column 21: 'list.Index 1'"),
+    ("{\n\"lost\": []}", "line 1, column 1: 'list' is missing"),
+    ("{\"list\": [,]}", "line 1, column 11: found ',', expected a value or ']'"),
+    ("{\"list\" []}", "line 1, column 9: found '[', expected ':'"),
+    ("{\"list\": []", "line 1, column 12: the file ends here, expected ','"),
+    ("", "line 1, column 1: the file ends here, expected a value"),
+    ("{\"list\": []}\n\nx", "line 3, column 1: found 'x', expected nothing more"),
+    ("{\"list\": [nul]}", "line 1, column 11: found 'n'"),
+    ("{\"list\": [\"a]}", "line 1, column 11: this text has no end"),
+  ])
+  func `a refusal names line and column`(text: String, expected: String) {
+    let found = problem(text) ?? "read"
+    #expect(found.hasPrefix(expected), "\(found)")
   }
 }
