@@ -157,6 +157,7 @@ def aif360(scores, y, d, group, unprivileged, privileged):
         },
         "gaps": {k: number(v) for k, v in gaps.items()},
         "equalizedOdds": number(m.equalized_odds_difference()),
+        "generalizedEqualizedOdds": number(m.generalized_equalized_odds_difference()),
         "ratios": {k: number(v) for k, v in ratios.items()},
         "averagePredictiveValueDifference": number(m.average_predictive_value_difference()),
         "inequality": {k: number(v) for k, v in inequality.items()},
@@ -176,6 +177,8 @@ for name, scores, labels, groups in rows():
         metrics={
             "accuracy": sklearn.accuracy_score, "falseNegativeRate": fairlearn.false_negative_rate,
             "selectionRate": fairlearn.selection_rate, "precision": sklearn.precision_score,
+            "balancedAccuracy": sklearn.balanced_accuracy_score, "f1": sklearn.f1_score,
+            "trueNegativeRate": fairlearn.true_negative_rate,
         }, y_true=labels, y_pred=decisions, **common)
     peer = {
         "demographicParity": fairlearn.demographic_parity_difference(labels, decisions, **common),
@@ -196,7 +199,11 @@ for name, scores, labels, groups in rows():
         "demographicParity": fairlearn.demographic_parity_ratio(labels, decisions, **common),
         "equalizedOdds": fairlearn.equalized_odds_ratio(labels, decisions, **common),
         "accuracy": frame.ratio()["accuracy"],
-        "falseNegativeRate": frame.ratio()["falseNegativeRate"],
+        **{
+            name: frame.ratio()[name]
+            for name in [
+                "falseNegativeRate", "precision", "balancedAccuracy", "f1", "trueNegativeRate"]
+        },
     }
     order = groups.value_counts().index
     cases.append({

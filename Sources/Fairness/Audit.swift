@@ -30,6 +30,10 @@ public struct Audit: Hashable, Codable, Sendable {
   public var gaps: [GapKind: Gap]
   /// Every ratio, also the undefined ones.
   public var ratios: [RatioKind: Ratio]
+  /// The worst and the best group of every measure that any group has.
+  public var extremes: [Measure: Extremes]
+  /// How unevenly decisions fall over people and between groups.
+  public var inequality: [InequalityKind: InequalityIndex]
   /// What a reader has to know before believing a number, in plain words.
   public var warnings: [String]
 }
@@ -96,7 +100,7 @@ extension Audit {
   }
 
   /// What rates are computed from.
-  struct Source {
+  struct Source: Sendable {
     var tally: Tally
     var scores: ScoreTable?
     var clusters: ClusterTally?
@@ -144,20 +148,24 @@ extension Audit {
         rates: rates(source, group))
     }
     let maker = GapMaker(
-      names: tally.names, confidence: options.confidence, reference: reference
+      names: tally.names, confidence: options.confidence, reference: reference,
+      chance: NullExpectation(groups: tally.names.count)
     ) { group, measure, confidence in
       source.rate(measure, group: group, confidence: confidence)
     }
     let kinds = GapKind.allCases.filter { $0.measures.allSatisfy(source.measures.contains) }
-    gaps = Dictionary(uniqueKeysWithValues: kinds.map { ($0, maker.gap($0)) })
+    gaps = Dictionary(
+      uniqueKeysWithValues: zip(kinds, onAllCores(kinds.count) { maker.gap(kinds[$0]) }))
+    let ratioKinds = RatioKind.allCases
     ratios = Dictionary(
-      uniqueKeysWithValues: RatioKind.allCases.map { ($0, maker.ratio($0)) })
+      uniqueKeysWithValues: zip(
+        ratioKinds, onAllCores(ratioKinds.count) { maker.ratio(ratioKinds[$0]) }))
+    extremes = [:]
+    for measure in source.measures { extremes[measure] = Extremes(measure, groups) }
+    inequality = Dictionary(
+      uniqueKeysWithValues: InequalityKind.allCases.map { ($0, $0.index(of: tally.counts)) })
     warnings = []
     warn(minimumCell: options.minimumCell)
-    if source.clusters != nil && source.scores != nil {
-      warnings.append(
-        "intervals of score measures (AUC, Brier, …) count rows, not clusters: too narrow here")
-    }
   }
 
   /// Says in plain words which numbers rest on few rows or on none.
@@ -169,27 +177,13 @@ extension Audit {
       (.truePositiveRate, "positives"), (.falsePositiveRate, "negatives"),
       (.precision, "rows called positive"),
     ]
-    for group in groups {
-      if group.count == 0 {
-        warnings.append("group \(group.name) has no rows: all its rates are undefined")
-        continue
-      }
-      for (measure, name) in cells {
-        guard let rate = group.rates[measure] else { continue }
-        let count = written(rate.denominator)
-        if let value = rate.value, let interval = rate.interval {
-          guard rate.denominator < Double(minimumCell) else { continue }
-          warnings.append(
-            "group \(group.name) has \(count) \(name): its \(measure.title) is "
-              + "\(written(value, decimals: 2)) with interval "
-              + "\(written(interval.low, decimals: 2)) to \(written(interval.high, decimals: 2))")
-        } else {
-          warnings.append(
-            "group \(group.name) has no \(name): its \(measure.title) is undefined")
-        }
-      }
+    for group in groups where group.count == 0 {
+      warnings.append("group \(group.name) has no rows: all its rates are undefined")
     }
-    let formed = GapKind.allCases.filter { gaps[$0]?.value != nil }
+    for (measure, name) in cells {
+      warn(of: measure, name, minimumCell: Double(minimumCell))
+    }
+    let formed = Self.toldOf.filter { gaps[$0]?.value != nil }
     for group in groups where group.count > 0 {
       let without = formed.filter { gaps[$0]?.leftOut.contains(group.name) ?? false }
       guard !without.isEmpty else { continue }
@@ -197,6 +191,49 @@ extension Audit {
       warnings.append("group \(group.name) takes no part in the gaps it has no rate for: \(names)")
     }
   }
+}
+
+extension Audit {
+  /// The gaps that a warning about a group that is left out names; the others say the same.
+  private static let toldOf: [GapKind] = [
+    .equalOpportunity, .fprDifference, .equalizedOdds, .demographicParity, .predictiveParity,
+    .accuracy, .auc,
+  ]
+
+  /// As many groups with small cells of one kind are told of one by one.
+  private static let most = 6
+
+  /// Says which groups have few or no rows under the fraction bar of `measure`.
+  private mutating func warn(of measure: Measure, _ name: String, minimumCell: Double) {
+    let known = groups.filter { $0.count > 0 }.compactMap { group in
+      group.rates[measure].map { (name: group.name, rate: $0) }
+    }
+    for group in known where group.rate.value == nil {
+      warnings.append("group \(group.name) has no \(name): its \(measure.title) is undefined")
+    }
+    let small = known.filter { $0.rate.value != nil && $0.rate.denominator < minimumCell }
+      .sorted { $0.rate.denominator < $1.rate.denominator }
+    for group in small.prefix(small.count > Self.most ? 3 : Self.most) {
+      guard let value = group.rate.value, let interval = group.rate.interval else { continue }
+      warnings.append(
+        "group \(group.name) has \(counted(group.rate.denominator, name)): its "
+          + "\(measure.title) is \(written(value, decimals: 2)) with interval "
+          + "\(written(interval.low, decimals: 2)) to \(written(interval.high, decimals: 2))")
+    }
+    if small.count > Self.most {
+      warnings.append(
+        "\(small.count - 3) more groups have fewer than \(written(minimumCell)) \(name): "
+          + "see the interval of each \(measure.title)")
+    }
+  }
+}
+
+/// `1 positive`, `2 positives`, `1 row called positive`.
+func counted(_ count: Double, _ names: String) -> String {
+  guard count == 1 else { return "\(written(count)) \(names)" }
+  let words = names.split(separator: " ", maxSplits: 1)
+  let rest = words.count > 1 ? " \(words[1])" : ""
+  return "1 \(words[0].dropLast())\(rest)"
 }
 
 /// A count without a fraction when it is whole.

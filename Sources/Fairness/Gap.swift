@@ -70,13 +70,15 @@ extension Gap: Codable {
 ///
 /// Among more than two groups the widest pair is named after looking, so every interval is taken
 /// at a confidence that holds for all pairs together (Bonferroni).
-struct GapMaker {
+struct GapMaker: Sendable {
   var names: [String]
   var confidence: Double
   /// The position of the group that the others are compared with; nil compares all pairs.
   var reference: Int?
+  /// What chance alone would show; nil leaves it out.
+  var chance: NullExpectation?
   /// A measure of a group, given its position and a confidence.
-  var rate: (Int, Measure, Double) -> Rate
+  var rate: @Sendable (Int, Measure, Double) -> Rate
 
   /// The gap of one kind; when `from` is given, only that pair.
   func gap(_ kind: GapKind) -> Gap {
@@ -137,9 +139,9 @@ struct GapMaker {
     }.map { part in
       part.compactMap { rate, _ in rate.interval.map { ($0.high - $0.low) / (2 * z) } }
     }
-    if errors.allSatisfy({ $0.count == defined.count }) {
-      gap.expectedIfEqual = NullExpectation.of(
-        kind, errors: errors, hasReference: reference != nil)
+    if let chance, errors.allSatisfy({ $0.count == defined.count }) {
+      gap.expectedIfEqual = chance.size(
+        of: kind, errors: errors, hasReference: reference != nil)
     }
     return gap
   }
@@ -163,8 +165,8 @@ struct GapMaker {
         }
       }
       let complete = estimates.count == differences.count
-      switch kind {
-      case .equalizedOdds:
+      switch kind.joining {
+      case .larger:
         let larger = abs(differences[0]) > abs(differences[1]) ? 0 : 1
         value = differences[larger]
         absolute = abs(value)
@@ -173,13 +175,13 @@ struct GapMaker {
         let parts = estimates.map(\.interval.absolute)
         absoluteInterval = Interval(
           max(parts[0].low, parts[1].low), max(parts[0].high, parts[1].high))
-      case .averageOdds:
+      case .mean:
         value = (differences[0] + differences[1]) / 2
         absolute = abs(value)
         guard complete else { return }
         interval = Estimate.mean(estimates[0], estimates[1]).interval
         absoluteInterval = interval?.absolute
-      case .averageAbsoluteOdds:
+      case .meanOfSizes:
         value = (abs(differences[0]) + abs(differences[1])) / 2
         absolute = value
         guard complete else { return }
@@ -187,7 +189,7 @@ struct GapMaker {
         interval = Interval(
           (parts[0].low + parts[1].low) / 2, (parts[0].high + parts[1].high) / 2)
         absoluteInterval = interval
-      default:
+      case .single:
         value = differences[0]
         absolute = abs(value)
         guard complete else { return }

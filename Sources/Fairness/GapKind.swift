@@ -17,6 +17,8 @@ public enum GapKind: String, Hashable, Codable, Sendable, CaseIterable, CodingKe
   case averageOdds
   /// The mean of the absolute FPR and TPR gaps; 0 only when both are.
   case averageAbsoluteOdds
+  /// The mean of the signed precision and FOR gaps, AIF360's average predictive value difference.
+  case averagePredictiveValue
   /// The selection rate gap (statistical parity difference); 0 when groups are called positive
   /// equally often.
   case demographicParity
@@ -48,6 +50,10 @@ public enum GapKind: String, Hashable, Codable, Sendable, CaseIterable, CodingKe
   case generalizedFalsePositiveRate
   /// The gap in one minus the mean score of positives.
   case generalizedFalseNegativeRate
+  /// The larger of the gaps in mean score of negatives and of positives.
+  ///
+  /// Equalized odds of scores instead of decisions.
+  case generalizedEqualizedOdds
   /// The gap in the area under the ROC curve; 0 when scores rank equally well in every group.
   case auc
   /// The gap in Brier score.
@@ -64,14 +70,34 @@ public enum GapKind: String, Hashable, Codable, Sendable, CaseIterable, CodingKe
     case .fprDifference: .falsePositiveRate
     case .demographicParity: .selectionRate
     case .predictiveParity: .precision
-    case .equalizedOdds, .averageOdds, .averageAbsoluteOdds: nil
+    case .equalizedOdds, .averageOdds, .averageAbsoluteOdds, .averagePredictiveValue,
+      .generalizedEqualizedOdds:
+      nil
     default: Measure(rawValue: rawValue)
     }
   }
 
-  /// The measures it is made of: one, or FPR and TPR.
+  /// The measures it is made of: one, or two such as FPR and TPR.
   var measures: [Measure] {
-    measure.map { [$0] } ?? [.falsePositiveRate, .truePositiveRate]
+    switch self {
+    case .averagePredictiveValue: [.precision, .falseOmissionRate]
+    case .generalizedEqualizedOdds:
+      [.generalizedFalsePositiveRate, .generalizedFalseNegativeRate]
+    default: measure.map { [$0] } ?? [.falsePositiveRate, .truePositiveRate]
+    }
+  }
+
+  /// How the gaps of two measures make one.
+  enum Joining { case single, larger, mean, meanOfSizes }
+
+  /// How the gaps of ``measures`` make this one.
+  var joining: Joining {
+    switch self {
+    case .equalizedOdds, .generalizedEqualizedOdds: .larger
+    case .averageOdds, .averagePredictiveValue: .mean
+    case .averageAbsoluteOdds: .meanOfSizes
+    default: .single
+    }
   }
 
   /// The gaps that follow from ``Counts``.
@@ -87,6 +113,8 @@ public enum GapKind: String, Hashable, Codable, Sendable, CaseIterable, CodingKe
     case .equalizedOdds: "equalized odds"
     case .averageOdds: "average odds"
     case .averageAbsoluteOdds: "average absolute odds"
+    case .averagePredictiveValue: "average predictive value"
+    case .generalizedEqualizedOdds: "generalised equalized odds"
     case .demographicParity: "demographic parity"
     case .predictiveParity: "predictive parity"
     default: measure?.title ?? rawValue

@@ -7,28 +7,28 @@ struct GapTable: Sendable {
 
   /// Whether the gap keeps its sign: one pair of groups and a linear combination of rates.
   func isSigned(_ kind: GapKind) -> Bool {
-    groups == 2 && kind != .equalizedOdds && kind != .averageAbsoluteOdds
+    groups == 2 && (kind.joining == .single || kind.joining == .mean)
   }
 
   /// The signed gap where ``isSigned(_:)``, otherwise the size of the widest; nan if undefined.
   ///
   /// Undefined groups are left out as in ``GapMaker``.
   func value(_ kind: GapKind, _ cells: [SIMD4<Double>]) -> Double {
-    switch kind {
-    case .equalizedOdds:
+    value(kind, kind.measures.map { measure in cells.map { Self.rate(measure, $0) } })
+  }
+
+  /// The gap of the rates of every group, one list a measure of `kind`.
+  func value(_ kind: GapKind, _ rates: [[Double]]) -> Double {
+    switch kind.joining {
+    case .larger:
       // A group takes part with both rates or not at all.
-      let fpr = cells.map { Self.rate(.falsePositiveRate, $0) }
-      let tpr = cells.map { Self.rate(.truePositiveRate, $0) }
-      let first = spread(zip(fpr, tpr).map { $1.isNaN ? $1 : $0 })
-      let second = spread(zip(fpr, tpr).map { $0.isNaN ? $0 : $1 })
+      let first = spread(zip(rates[0], rates[1]).map { $1.isNaN ? $1 : $0 })
+      let second = spread(zip(rates[0], rates[1]).map { $0.isNaN ? $0 : $1 })
       return first.isNaN || second.isNaN ? .nan : max(first, second)
-    case .averageOdds:
-      let mean = cells.map { cell in
-        (Self.rate(.falsePositiveRate, cell) + Self.rate(.truePositiveRate, cell)) / 2
-      }
+    case .mean:
+      let mean = zip(rates[0], rates[1]).map { ($0 + $1) / 2 }
       return isSigned(kind) ? signed(mean) : spread(mean)
-    case .averageAbsoluteOdds:
-      let rates = kind.measures.map { measure in cells.map { Self.rate(measure, $0) } }
+    case .meanOfSizes:
       var widest = Double.nan
       for a in 0..<groups {
         for b in reference.map({ $0..<$0 + 1 }) ?? 0..<a where a != b {
@@ -37,10 +37,8 @@ struct GapTable: Sendable {
         }
       }
       return widest
-    default:
-      guard let measure = kind.measure else { return .nan }
-      let rates = cells.map { Self.rate(measure, $0) }
-      return isSigned(kind) ? signed(rates) : spread(rates)
+    case .single:
+      return isSigned(kind) ? signed(rates[0]) : spread(rates[0])
     }
   }
 

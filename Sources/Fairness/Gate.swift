@@ -36,8 +36,8 @@ extension GatePolicy: Codable {
   /// Reads a policy; a key that is not known is refused, since a misspelt limit limits nothing.
   public init(from decoder: any Decoder) throws {
     let keyed = try decoder.container(keyedBy: Key.self)
-    func refuse(_ what: String) -> DecodingError {
-      .dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: what))
+    func refuse(_ what: String, at path: [Key]) -> DecodingError {
+      .dataCorrupted(.init(codingPath: decoder.codingPath + path, debugDescription: what))
     }
     func limits(_ key: Key) throws -> [GapKind: Double] {
       let given = try keyed.decode([String: Double].self, forKey: key)
@@ -45,9 +45,14 @@ extension GatePolicy: Codable {
       for (name, limit) in given {
         guard let kind = GapKind(rawValue: name) else {
           let known = GapKind.ofDecisions.map(\.rawValue).joined(separator: ", ")
-          throw refuse("\(key.stringValue): there is no gap '\(name)'; the gaps are \(known)")
+          throw refuse(
+            "\(key.stringValue): there is no gap '\(name)'; the gaps are \(known)",
+            at: [key, Key(stringValue: name)])
         }
-        guard limit >= 0 else { throw refuse("\(key.stringValue): \(name) is below 0") }
+        guard limit >= 0 else {
+          throw refuse(
+            "\(key.stringValue): \(name) is below 0", at: [key, Key(stringValue: name)])
+        }
         limits[kind] = limit
       }
       return limits
@@ -63,7 +68,7 @@ extension GatePolicy: Codable {
       default:
         throw refuse(
           "there is no limit '\(key.stringValue)'; known are maxDrift, maxGap, "
-            + "minAccuracyChange, minGroupAccuracyChange, allowUndecided")
+            + "minAccuracyChange, minGroupAccuracyChange, allowUndecided", at: [key])
       }
     }
   }

@@ -20,6 +20,18 @@ public enum RatioKind: String, Hashable, Codable, Sendable, CaseIterable, Coding
   case errorRate
   /// The ratio of accuracies.
   case accuracy
+  /// The ratio of balanced accuracies.
+  case balancedAccuracy
+  /// The ratio of TNRs.
+  case trueNegativeRate
+  /// The ratio of precisions.
+  case precision
+  /// The ratio of NPVs.
+  case negativePredictiveValue
+  /// The ratio of F1s.
+  case f1
+  /// The ratio of base rates.
+  case baseRate
 
   /// The measures that are divided.
   var measures: [Measure] {
@@ -27,6 +39,15 @@ public enum RatioKind: String, Hashable, Codable, Sendable, CaseIterable, Coding
     case .demographicParity: [.selectionRate]
     case .equalizedOdds: [.falsePositiveRate, .truePositiveRate]
     default: Measure(rawValue: rawValue).map { [$0] } ?? []
+    }
+  }
+
+  /// What tables call it.
+  public var title: String {
+    switch self {
+    case .demographicParity: "selection rate (disparate impact)"
+    case .equalizedOdds: "equalized odds"
+    default: measures.first?.title ?? rawValue
     }
   }
 }

@@ -54,7 +54,8 @@ import Testing
     let comparison = try Comparison(tally)
     #expect(comparison.drift[.equalOpportunity]?.levellingDown == true)
     #expect(comparison.drift[.equalOpportunity]?.verdict == .better)
-    #expect(comparison.warnings.contains { $0.hasPrefix("levelling down: the equal opportunity") })
+    #expect(
+      comparison.warnings.contains { $0.hasPrefix("levelling down: the gap of equal opportunity") })
   }
 
   @Test func `equal runs give equal JSON, and it reads back`() throws {

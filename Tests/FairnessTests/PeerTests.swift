@@ -26,6 +26,7 @@ struct PeerCase: Decodable, Sendable, CustomTestStringConvertible {
     var rates: [String: [String: Double?]]
     var gaps: [String: Double?]
     var equalizedOdds: Double
+    var generalizedEqualizedOdds: Double
     var ratios: [String: Double?]
     var averagePredictiveValueDifference: Double
     var inequality: [String: Double]
@@ -110,10 +111,12 @@ func isClose(_ a: Double?, _ b: Double?, _ tolerance: Double = 1e-12) -> Bool {
       let kind = try #require(RatioKind(rawValue: name))
       #expect(isClose(audit.ratios[kind]?.value, value), "ratio of \(name)")
     }
-    let half =
-      ((audit.gaps[.predictiveParity]?.value ?? .nan)
-        + (audit.gaps[.falseOmissionRate]?.value ?? .nan)) / 2
-    #expect(isClose(half, peer.averagePredictiveValueDifference))
+    #expect(
+      isClose(
+        audit.gaps[.generalizedEqualizedOdds]?.absolute, peer.generalizedEqualizedOdds))
+    #expect(
+      isClose(
+        audit.gaps[.averagePredictiveValue]?.value, peer.averagePredictiveValueDifference))
   }
 
   @Test(arguments: try golden([PeerCase].self, "peers", in: .module))

@@ -30,25 +30,42 @@ func logarithm(_ x: Double) -> Double {
   if x.isNaN || x < 0 { return .nan }
   if x == 0 { return -.infinity }
   if x == .infinity { return x }
-  var m = x.significand
-  var e = Double(x.exponent)
+  var m: Double
+  var e: Double
+  if x.isNormal {
+    // As `significand` and `exponent`, without their calls: this runs once a row.
+    m = Double(bitPattern: x.bitPattern & 0x000f_ffff_ffff_ffff | 0x3ff0_0000_0000_0000)
+    e = Double(Int(x.bitPattern >> 52) - 1023)
+  } else {
+    m = x.significand
+    e = Double(x.exponent)
+  }
   if m > 1.4142135623730951 {
     m /= 2
     e += 1
   }
   let f = (m - 1) / (m + 1)
-  let square = f * f
-  var tail = 0.0
-  for n in stride(from: 23.0, through: 3, by: -2) { tail = (tail + 1 / n) * square }
-  return e * ln2High + (e * ln2Low + 2 * (f + f * tail))
+  return e * ln2High + (e * ln2Low + 2 * (f + f * artanhTail(f * f)))
+}
+
+/// `x²/3 + x⁴/5 + … + x²²/23` of the square of `x`, written out so that nothing is divided.
+@inline(__always) private func artanhTail(_ square: Double) -> Double {
+  var tail = 1.0 / 23 * square
+  tail = (tail + 1.0 / 21) * square
+  tail = (tail + 1.0 / 19) * square
+  tail = (tail + 1.0 / 17) * square
+  tail = (tail + 1.0 / 15) * square
+  tail = (tail + 1.0 / 13) * square
+  tail = (tail + 1.0 / 11) * square
+  tail = (tail + 1.0 / 9) * square
+  tail = (tail + 1.0 / 7) * square
+  tail = (tail + 1.0 / 5) * square
+  return (tail + 1.0 / 3) * square
 }
 
 /// `ln(1 + x)` without the loss of `1 + x` for a small `x`.
 func logarithmOnePlus(_ x: Double) -> Double {
   if abs(x) > 0.3 { return logarithm(1 + x) }
   let f = x / (2 + x)
-  let square = f * f
-  var tail = 0.0
-  for n in stride(from: 23.0, through: 3, by: -2) { tail = (tail + 1 / n) * square }
-  return 2 * (f + f * tail)
+  return 2 * (f + f * artanhTail(f * f))
 }

@@ -78,6 +78,8 @@ public struct ComparisonOptions: Hashable, Sendable {
   public var seed: UInt64 = 0
   /// Cells with fewer rows are warned about.
   public var minimumCell = 30
+  /// Whether changes and drifts of AUC, Brier score and the like are computed.
+  public var scores = true
 
   /// The usual choices: threshold 0.5, margin 0.01, confidence 95 %, 2000 resamples.
   public init() {}
@@ -88,7 +90,7 @@ extension Comparison {
   ///
   /// Drifts of rates with fixed denominators between two groups have Tango's intervals joined by
   /// MOVER. Others are resampled: from the posterior of the cells, or by cluster when the rows
-  /// have clusters.
+  /// have clusters. AUC, Brier score and other measures of scores have normal intervals.
   ///
   /// - Throws: ``FairnessError`` when rows, labels or groups differ or the reference is unknown.
   public init(
@@ -103,10 +105,15 @@ extension Comparison {
         thresholdAfter: options.thresholdAfter ?? options.threshold)
     }
     try self.init(tally, clusters: clusters, options: options)
-    let graded = (before.scores + after.scores).contains { $0 != 0 && $0 != 1 }
-    if graded && tally.names.count == 2 && clusters == nil {
-      drift[.auc] = Drift.ofAreas(before, after, options)
-    }
+    func isGraded(_ score: Double) -> Bool { score != 0 && score != 1 }
+    guard options.scores,
+      before.scores.contains(where: isGraded) || after.scores.contains(where: isGraded)
+    else { return }
+    let scored = ScoreDrifts(
+      before, after, reference: options.reference.flatMap { tally.names.firstIndex(of: $0) },
+      options: options)
+    changes.merge(scored.changes()) { _, new in new }
+    drift.merge(scored.drifts()) { _, new in new }
   }
 
   /// Compares two models from the counts of their decisions on the same rows.
@@ -156,14 +163,21 @@ extension Comparison {
       warnings.append(
         cell.count == 0
           ? "group \(cell.group) has no \(label): its rate is undefined"
-          : "group \(cell.group) has only \(cell.count) \(label)")
+          : "group \(cell.group) has only \(counted(Double(cell.count), label))")
     }
     if tally.cells.allSatisfy({ $0[1] == 0 && $0[2] == 0 }) {
       warnings.append("no decision flipped: the two models decide alike on these rows")
     }
-    for kind in GapKind.allCases where drift[kind]?.levellingDown == true {
+    // TNR, FNR and error rate would only repeat these.
+    for kind in [GapKind.equalOpportunity, .fprDifference, .equalizedOdds, .accuracy] {
+      guard let drift = drift[kind], drift.levellingDown == true, let before = drift.before,
+        let after = drift.after
+      else { continue }
+      let chance = drift.interval?.contains(0) ?? true ? " (chance could explain that)" : ""
       warnings.append(
-        "levelling down: the \(kind.title) gap shrank, but no group gained and some lost")
+        "levelling down: the gap of \(kind.title) shrank from "
+          + "\(written(abs(before), decimals: 3)) to \(written(abs(after), decimals: 3))\(chance), "
+          + "but no group is better off and some are worse off")
     }
     if clustered {
       warnings.append(

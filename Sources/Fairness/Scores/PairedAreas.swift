@@ -19,31 +19,20 @@ public struct PairedAreas: Hashable, Sendable {
   public init?(before: [Double], after: [Double], labels: [Bool]) {
     precondition(
       before.count == labels.count && after.count == labels.count, "the columns differ in length")
-    let (positives, negatives) = (
-      labels.indices.filter { labels[$0] }, labels.indices.filter { !labels[$0] }
-    )
-    guard !positives.isEmpty, !negatives.isEmpty else { return nil }
-    func placements(_ scores: [Double]) -> Placements {
-      func order(_ rows: [Int]) -> [Int] {
-        rows.indices.sorted { scores[rows[$0]] < scores[rows[$1]] }
-      }
-      let (high, low) = (order(positives), order(negatives))
-      var sorted = Placements(
-        positives: high.map { scores[positives[$0]] },
-        negatives: low.map { scores[negatives[$0]] })
-      // Back into the order of rows, so that two models can be compared row by row.
-      var (byRow, ofNegatives) = (sorted.positives, sorted.negatives)
-      for (place, row) in high.enumerated() { byRow[row] = sorted.positives[place] }
-      for (place, row) in low.enumerated() { ofNegatives[row] = sorted.negatives[place] }
-      (sorted.positives, sorted.negatives) = (byRow, ofNegatives)
-      return sorted
-    }
-    let (first, second) = (placements(before), placements(after))
-    self.before = first.area
-    self.after = second.area
-    varianceBefore = first.variance
-    varianceAfter = second.variance
-    covariance = Placements.covariance(first, second)
+    self.init(.auc, ScoredRows(labels: labels), before, after)
+  }
+
+  /// One measure of the scores of two models; nil where it is undefined.
+  ///
+  /// Not only of areas: means of scores have the same five numbers.
+  init?(_ measure: Measure, _ rows: ScoredRows, _ before: [Double], _ after: [Double]) {
+    guard let first = Influences(measure, rows, scores: before),
+      let second = Influences(measure, rows, scores: after)
+    else { return nil }
+    (self.before, self.after) = (first.value, second.value)
+    varianceBefore = Influences.covariance(first, first, clusters: rows.clusters)
+    varianceAfter = Influences.covariance(second, second, clusters: rows.clusters)
+    covariance = Influences.covariance(first, second, clusters: rows.clusters)
   }
 
   /// The change of the area with a normal interval.

@@ -4,6 +4,10 @@ struct ScoreTable: Sendable {
   var moments: [ScoreMoments]
   /// The scores of every group in order; nil for weighted rows.
   var ranked: [RankedScores]?
+  /// Measures with the variances of weighted or clustered rows, by group.
+  private var summaries: [[Measure: Summary]]?
+  /// The same over all rows.
+  private var wholeSummary: [Measure: Summary] = [:]
   /// The scores of every group in bins, when only counts are left.
   var binned: [BinnedScores]?
 
@@ -20,6 +24,13 @@ struct ScoreTable: Sendable {
       return part
     } merge: { sum, part in
       for group in sum.indices { sum[group] += part[group] }
+    }
+    if weights != nil || outcomes.clusters != nil {
+      let parts = onAllCores(groups + 1) { group in
+        Self.summaries(ScoredRows(outcomes, group: group < groups ? group : nil), outcomes)
+      }
+      summaries = Array(parts.prefix(groups))
+      wholeSummary = parts[groups]
     }
     guard weights == nil else { return }
     var parts = [[Double]](repeating: [], count: 2 * groups)
@@ -51,23 +62,55 @@ struct ScoreTable: Sendable {
     .init(repeating: ScoreMoments(), count: groups)
   }
 
+  /// A measure with its variance, from which an interval of any confidence follows.
+  private struct Summary {
+    var influences: Influences
+    var variance: Double
+    var clusterCount: Int?
+  }
+
+  private static func summaries(
+    _ rows: ScoredRows, _ outcomes: Outcomes
+  ) -> [Measure: Summary] {
+    let scores = rows.rows.map { outcomes.scores[$0] }
+    let clusters = rows.clusterCount
+    var summaries: [Measure: Summary] = [:]
+    for measure in Measure.ofScores where measure != .calibrationError {
+      guard var influences = Influences(measure, rows, scores: scores) else { continue }
+      let variance = Influences.covariance(influences, influences, clusters: rows.clusters)
+      influences.ofRows = []
+      summaries[measure] = Summary(
+        influences: influences, variance: variance, clusterCount: clusters)
+    }
+    return summaries
+  }
+
   /// One of ``Measure/ofScores`` of one group.
   func rate(_ measure: Measure, group: Int, confidence: Double) -> Rate {
+    if let summaries, measure != .calibrationError {
+      guard let summary = summaries[group][measure] else {
+        return Rate(undefined: measure.emptyReason)
+      }
+      return summary.influences.rate(
+        measure, variance: summary.variance, clusterCount: summary.clusterCount,
+        confidence: confidence)
+    }
     switch measure {
     case .auc:
-      ranked?[group].auc(confidence: confidence)
+      return ranked?[group].auc(confidence: confidence)
         ?? binned?[group].auc(confidence: confidence)
         ?? Rate(undefined: "not offered for weighted rows")
     case .calibrationError:
-      ranked?[group].calibrationError() ?? binned?[group].calibrationError()
+      return ranked?[group].calibrationError() ?? binned?[group].calibrationError()
         ?? Rate(undefined: "not offered for weighted rows")
-    default: moments[group].rate(measure, confidence: confidence)
+    default: return moments[group].rate(measure, confidence: confidence)
     }
   }
 
   /// All groups as one.
   var overall: ScoreTable {
     var all = self
+    if summaries != nil { all.summaries = [wholeSummary] }
     all.moments = [moments.reduce(into: ScoreMoments()) { $0 += $1 }]
     all.ranked = ranked.map { ranked in
       [
