@@ -42,6 +42,8 @@ private struct CountingSink: RowSink, Sendable {
   let bins: Int
   var names: [Names]
   private var positions: [Int: Int] = [:]
+  /// For one column of groups the position of every name, which needs no hashing.
+  private var direct: [Int] = []
   private var groups: [AuditCounts.Group] = []
   private var combinations: [[Int]] = []
   private var lastKey = -1
@@ -75,12 +77,17 @@ private struct CountingSink: RowSink, Sendable {
   private mutating func position(_ key: Int) -> Int {
     if key == lastKey { return lastGroup }
     lastKey = key
+    if names.count == 1 && key < direct.count {
+      lastGroup = direct[key]
+      return lastGroup
+    }
     if let known = positions[key] {
       lastGroup = known
       return known
     }
     lastGroup = groups.count
-    positions[key] = lastGroup
+    // Names are numbered as they appear, and so are the groups of a single column.
+    if names.count == 1 { direct.append(lastGroup) } else { positions[key] = lastGroup }
     let codes = names.indices.map { key >> (20 * (names.count - 1 - $0)) & (1 << 20 - 1) }
     let name = zip(names, codes).map { $0.texts[$1] }.joined(separator: " & ")
     groups.append(AuditCounts.Group(name: name, bins: bins))

@@ -37,19 +37,24 @@ extension AuditCounts {
         positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
       counts = try decoder.decode(AuditCounts.self, from: Data(bytes))
     } catch {
-      throw FileError(path, "holds no counts: \(reason(error))")
+      throw FileError(path, "holds no counts: \(JSONProblem.describe(error, in: bytes))")
     }
     guard counts.bins > 0, counts.bins <= 1 << 20, counts.threshold.isFinite else {
-      throw FileError(path, "has \(counts.bins) bins at threshold \(counts.threshold)")
+      let place = JSONProblem.place(of: [Step("bins")], in: bytes)
+      throw FileError(
+        path, "\(place)there are \(counts.bins) bins at threshold \(counts.threshold)")
     }
-    for group in counts.groups {
+    for (position, group) in counts.groups.enumerated() {
       let numbers =
         group.positives + group.negatives
         + (0..<4).flatMap { [group.counts.cells[$0], group.counts.squares[$0]] }
       guard group.positives.count == counts.bins, group.negatives.count == counts.bins,
         group.rows >= 0, group.rows < 1 << 53,
         numbers.allSatisfy({ $0 >= 0 && $0 < 1e100 })
-      else { throw FileError(path, "group '\(group.name)' has counts that cannot be") }
+      else {
+        let place = JSONProblem.place(of: [Step("groups"), Step(position)], in: bytes)
+        throw FileError(path, "\(place)group '\(group.name)' has counts that cannot be")
+      }
     }
     return counts
   }
@@ -57,7 +62,7 @@ extension AuditCounts {
   private static func readingTable(
     _ bytes: [UInt8], _ path: String, threshold: Double, bins: Int
   ) throws -> AuditCounts {
-    var table = TableSink()
+    var table = TableSink(bins: bins)
     var problems: [RowProblem] = []
     let names = CountsQuery.columns
     let parser = RowParser(
@@ -76,12 +81,8 @@ extension AuditCounts {
     }
     var counts = AuditCounts(names: [], threshold: threshold, bins: bins)
     var places: [String: Int] = [:]
-    for (line, row) in table.rows.enumerated() {
+    for row in table.rows {
       let (label, decision, bin, rows) = (row.whole[0], row.whole[1], row.whole[2], row.whole[3])
-      guard label == 0 || label == 1, decision == 0 || decision == 1, bin >= 0, bin < bins else {
-        throw FileError(
-          path, "row \(line + 1): label \(label), decision \(decision), bin \(bin) of \(bins)")
-      }
       let at = places[row.group] ?? counts.groups.count
       if at == counts.groups.count {
         places[row.group] = at
@@ -92,22 +93,6 @@ extension AuditCounts {
     }
     counts.sortGroups()
     return counts
-  }
-
-  /// What went wrong in decoding, in one line.
-  private static func reason(_ error: any Error) -> String {
-    guard let error = error as? DecodingError else { return "it is not JSON" }
-    func place(_ context: DecodingError.Context) -> String {
-      context.codingPath.map(\.stringValue).joined(separator: ".")
-    }
-    switch error {
-    case .keyNotFound(let key, let context):
-      return "'\(key.stringValue)' is missing in '\(place(context))'"
-    case .typeMismatch(_, let context), .valueNotFound(_, let context):
-      return "'\(place(context))' is of another type"
-    case .dataCorrupted(let context): return context.debugDescription
-    @unknown default: return "it cannot be decoded"
-    }
   }
 }
 
@@ -131,6 +116,17 @@ extension AuditCounts.Group {
   }
 }
 
+/// A step into JSON: a member's name or an element's position.
+private struct Step: CodingKey {
+  var stringValue: String
+  var intValue: Int?
+
+  init(_ name: String) { stringValue = name }
+  init(_ position: Int) { (stringValue, intValue) = ("\(position)", position) }
+  init?(stringValue: String) { self.init(stringValue) }
+  init?(intValue: Int) { self.init(intValue) }
+}
+
 /// Keeps the lines of a query's result.
 private struct TableSink: RowSink {
   struct Row {
@@ -139,6 +135,7 @@ private struct TableSink: RowSink {
     var sums: [Double]
   }
 
+  let bins: Int
   var header: [String]?
   var rows: [Row] = []
 
@@ -159,6 +156,13 @@ private struct TableSink: RowSink {
         throw RowProblem.Fault(
           kind: .malformed(
             "column '\(CountsQuery.columns[slot])': found '\(text)', expected a count"))
+      }
+      // Labels and decisions are 0 or 1, bins have numbers below their count.
+      if slot < 3 && value > 1 || slot == 3 && value >= Double(bins) {
+        throw RowProblem.Fault(
+          kind: .malformed(
+            "column '\(CountsQuery.columns[slot])': found \(Int(value)), expected less than "
+              + "\(slot == 3 ? bins : 2)"))
       }
       if slot <= 4 { row.whole.append(Int(value)) } else { row.sums.append(value) }
     }

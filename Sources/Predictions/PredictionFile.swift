@@ -17,6 +17,8 @@ struct PredictionFile: Sendable {
   let parser: RowParser
   /// The columns' names in the order of slots.
   let names: [String]
+  /// All columns, in the order of the file.
+  let columns: [String]
   /// Whether rows have a name.
   let hasID: Bool
   let labels: LabelReader
@@ -47,6 +49,7 @@ struct PredictionFile: Sendable {
       separator = Self.likelySeparator(bytes, start..<end)
     }
     let header = try Self.fields(bytes, start..<end, separator, path)
+    columns = header
     headerLength = end
     headerLines = bytes[start..<end].reduce(0) { $0 + ($1 == 10 ? 1 : 0) }
     func position(_ name: String, _ what: String) throws(FileError) -> Int {
@@ -156,12 +159,23 @@ struct PredictionFile: Sendable {
 
 /// Tells a positive label from a negative one.
 struct LabelReader: Sendable {
+  /// For every byte that alone is a label 1 or 0; -1 for the others.
+  private let single: [Int8]
   private let positive: [[UInt8]]
   private let negative: [[UInt8]]
 
   init(_ options: ReadingOptions) {
     positive = options.positive.map { Array($0.lowercased().utf8) }.sorted { $0.count < $1.count }
     negative = options.negative.map { Array($0.lowercased().utf8) }.sorted { $0.count < $1.count }
+    var single = [Int8](repeating: -1, count: 256)
+    for (words, label) in [(negative, 0 as Int8), (positive, 1)] {
+      for word in words where word.count == 1 {
+        single[Int(word[0])] = label
+        let upper = word[0] & ~32
+        if (65...90).contains(upper) { single[Int(upper)] = label }
+      }
+    }
+    self.single = single
   }
 
   /// The label, or nil if it is written in none of the known ways.
@@ -169,6 +183,10 @@ struct LabelReader: Sendable {
     var (from, to) = (field.start, field.end)
     while from < to && bytes[from] == 32 { from += 1 }
     while to > from && bytes[to - 1] == 32 { to -= 1 }
+    if to - from == 1 {
+      let label = single[Int(bytes[from])]
+      return label < 0 ? nil : label == 1
+    }
     if matches(positive, bytes, from, to) { return true }
     if matches(negative, bytes, from, to) { return false }
     return nil

@@ -37,6 +37,15 @@ extension Predictions {
     return (predictions, skipped)
   }
 
+  /// The names of a predictions file's columns.
+  ///
+  /// - Throws: `FileError` when the header cannot be read or lacks a column that `options` name.
+  public static func columns(
+    of path: String, options: ReadingOptions = ReadingOptions()
+  ) throws(FileError) -> [String] {
+    try PredictionFile(path, options).columns
+  }
+
   /// Brings the rows of `other` into this one's order, matched by id.
   ///
   /// - Throws: `FileError` about `path` when an id is there twice or missing, or when a row's label

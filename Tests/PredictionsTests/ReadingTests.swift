@@ -200,46 +200,6 @@ private func problem(_ text: String, _ options: ReadingOptions = ReadingOptions(
     #expect(problem(["a", "b", "c"], [true, true, true]) == "has another label for 1 id (b)")
     #expect(problem(["b", "a", "c"], [false, true, true]) == "has another group for 2 ids (a, b)")
   }
-
-  /// Property: no bytes crash the reader; every refusal is a `FileError`.
-  @Test(arguments: 0..<4 as Range<UInt64>)
-  func `bytes of any kind are read or refused`(seed: UInt64) throws {
-    let folder = try temporaryFolder()
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    let path = folder + "/fuzz.csv"
-    for round in 0..<UInt64(fuzzRounds) {
-      try Files.replace(path, with: fuzzedBytes(seed &* 1_000_003 &+ round))
-      do {
-        _ = try Predictions.reading(path)
-        _ = try AuditCounts.reading(path)
-      } catch let error as FileError {
-        #expect(!error.problem.isEmpty)
-      }
-    }
-  }
-}
-
-/// How many inputs each fuzzing test reads; `FUZZ_ROUNDS` asks for more.
-let fuzzRounds = ProcessInfo.processInfo.environment["FUZZ_ROUNDS"].flatMap(Int.init) ?? 150
-
-/// A file that resembles a predictions file, with whatever else mixed in.
-func fuzzedBytes(_ seed: UInt64) -> [UInt8] {
-  var random = SystemlessRandom(state: seed)
-  let words = [
-    "id,label,score,group\n", "id;label;score;group\r\n", "1,1,0.5,m\n", "2,0,0.25,f\n", "\"",
-    "\"\"",
-    ",", "\n", "\r\n", "\r", "\u{feff}", "0.99999999999999999999", "1e999", "-0", "nan", "m", "\0",
-    "é", ";", "\t", "yes", "1,1,1,\"a\nb\"\n", "18446744073709551616",
-  ].map { Array($0.utf8) }
-  var bytes = random.below(8) == 0 ? [] : words[0]
-  for _ in 0..<random.below(40) {
-    if random.below(12) == 0 {
-      bytes.append(UInt8(truncatingIfNeeded: random.next()))
-    } else {
-      bytes += words[Int(random.below(UInt64(words.count)))]
-    }
-  }
-  return bytes
 }
 
 /// A seeded generator for properties.
