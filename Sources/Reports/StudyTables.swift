@@ -1,5 +1,4 @@
 import Fairness
-import Foundation
 public import Study
 
 /// The poster's tables 1 to 3 and the sizes, from a study's results.
@@ -146,8 +145,6 @@ public struct StudyTables: Sendable {
     ]
   }
 
-  private func signed(_ value: Double) -> String { (value < 0 ? "" : "+") + decimal(value, 3) }
-
   /// The length of every model's file, and how many times smaller it is than the first's.
   public var sizes: Table {
     let whole = models.first?.bytes ?? 0
@@ -259,9 +256,5 @@ public struct StudyTables: Sendable {
     guard let low = cell.low, let high = cell.high else { return text }
     let short = max(1, decimals - (scale == 100 ? 1 : 0))
     return "\(text) (\(decimal(low * scale, short))–\(decimal(high * scale, short)))"
-  }
-
-  private func decimal(_ value: Double, _ places: Int) -> String {
-    String(format: "%.\(places)f", value)
   }
 }

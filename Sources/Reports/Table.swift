@@ -53,7 +53,26 @@ public struct Table: Hashable, Sendable {
     }
   }
 
+  /// Text without line ends and other control characters, so that it stays in its line.
+  static func singleLine(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: { $0.value < 32 || $0.value == 127 }) else {
+      return text
+    }
+    return String(
+      String.UnicodeScalarView(
+        text.unicodeScalars.map { $0.value < 32 || $0.value == 127 ? " " : $0 }))
+  }
+
+  /// Text that Markdown shows as it is: no HTML, no end of a cell.
+  static func escapedForMarkdown(_ text: String) -> String {
+    singleLine(text).replacing("\\", with: "\\\\").replacing("|", with: "\\|")
+      .replacing("<", with: "&lt;").replacing("*", with: "\\*").replacing("_", with: "\\_")
+      .replacing("`", with: "\\`")
+  }
+
   private var text: String {
+    let columns = columns.map(Self.singleLine)
+    let rows = rows.map { $0.map(Self.singleLine) }
     let widths = columns.indices.map { column in
       ([columns[column]] + rows.map { $0[column] }).map(\.count).max() ?? 0
     }
@@ -70,20 +89,22 @@ public struct Table: Hashable, Sendable {
     lines.append(line(columns))
     lines.append(widths.map { String(repeating: "-", count: $0) }.joined(separator: "  "))
     lines += rows.map(line)
-    if !notes.isEmpty { lines += [""] + notes }
+    if !notes.isEmpty { lines += [""] + notes.map(Self.singleLine) }
     return lines.joined(separator: "\n") + "\n"
   }
 
   private var markdown: String {
     func line(_ cells: [String]) -> String {
-      "| " + cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ") + " |"
+      "| " + cells.map(Self.escapedForMarkdown).joined(separator: " | ") + " |"
     }
     var lines = title.isEmpty ? [] : ["**\(title)**", ""]
     lines.append(line(columns))
     lines.append(
       "|" + alignments.map { $0 == .leading ? "---" : "---:" }.joined(separator: "|") + "|")
     lines += rows.map(line)
-    if !notes.isEmpty { lines += [""] + notes.flatMap { [$0, ""] }.dropLast() }
+    if !notes.isEmpty {
+      lines += [""] + notes.flatMap { [Self.escapedForMarkdown($0), ""] }.dropLast()
+    }
     return lines.joined(separator: "\n") + "\n"
   }
 
@@ -115,12 +136,15 @@ public struct Table: Hashable, Sendable {
   }
 
   private static func escapedForLatex(_ text: String) -> String {
-    text.map { character in
+    singleLine(text).map { character in
       switch character {
       case "&", "%", "$", "#", "_", "{", "}": "\\\(character)"
       case "\\": "\\textbackslash{}"
       case "~": "\\textasciitilde{}"
       case "^": "\\textasciicircum{}"
+      case "<": "\\textless{}"
+      case ">": "\\textgreater{}"
+      case "|": "\\textbar{}"
       case "±": "$\\pm$"
       case "−": "$-$"
       case "–": "--"

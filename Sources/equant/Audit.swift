@@ -1,8 +1,12 @@
 import ArgumentParser
+import Faces
 import Fairness
 import Files
 import Foundation
+import Graphs
 import Predictions
+import Reports
+import Training
 
 /// `equant audit`: predictions → rates of every group, gaps, intervals.
 struct AuditCommand: ParsableCommand {
@@ -14,6 +18,8 @@ struct AuditCommand: ParsableCommand {
       rates of every group, the gaps with their intervals, and what a reader has to know before \
       believing a number. Files above 64 MB are counted without keeping their rows; AUC and \
       calibration error then come from 1000 bins of scores.
+
+      With --model and --data the model is run on the images first, as 'equant predict' runs it.
 
       Predictions that live in a database are counted there: --sql prints the query, --counts \
       reads its result.
@@ -33,8 +39,9 @@ struct AuditCommand: ParsableCommand {
   @Option(help: "Print the query that counts predictions in a database.")
   var sql: SQLDialect?
 
-  @Option(help: "The table that --sql asks.")
-  var table = "predictions"
+  @Option(
+    help: "With --sql the table that is asked; with --model the CSV file that lists the images.")
+  var table: String?
 
   @Option(help: "Audit counts: a query's result as CSV, or JSON that --save-counts wrote.")
   var counts: [String] = []
@@ -42,10 +49,21 @@ struct AuditCommand: ParsableCommand {
   @Option(help: "Also write the mergeable counts to a file.")
   var saveCounts: String?
 
+  @OptionGroup(title: "Running a model") var modelRun: ModelRun
+
   func validate() throws {
-    let sources = [predictions != nil, sql != nil, !counts.isEmpty].filter(\.self).count
-    guard sources == 1 else {
-      throw ValidationError("Give one of: a predictions file, --sql, --counts.")
+    let sources = [predictions != nil, sql != nil, !counts.isEmpty, modelRun.model != nil]
+    guard sources.filter(\.self).count == 1 else {
+      throw ValidationError("Give one of: a predictions file, --model, --sql, --counts.")
+    }
+    if modelRun.model == nil && modelRun.data != nil {
+      throw ValidationError("'--data' needs '--model'.")
+    }
+    if modelRun.model != nil && modelRun.data == nil {
+      throw ValidationError("'--model' needs '--data', the folder of the images.")
+    }
+    if modelRun.model != nil && saveCounts != nil {
+      throw ValidationError("'--save-counts' is for a predictions file: use 'equant predict'.")
     }
     if sql != nil && (columns.weight != nil || columns.cluster != nil) {
       throw ValidationError("'--sql' counts rows: it knows neither weights nor clusters.")
@@ -59,15 +77,14 @@ struct AuditCommand: ParsableCommand {
     if let sql {
       print(
         CountsQuery.text(
-          sql.dialect, table: table, options: columns.reading, threshold: columns.threshold,
+          sql.dialect, table: table ?? "predictions", options: columns.reading,
+          threshold: columns.threshold,
           bins: AuditCounts.usualBins))
       return
     }
+    if let saveCounts { try Files.checkWritable(saveCounts) }
     let audit = try audit()
-    switch format {
-    case .json: print(try prettyJSON(audit))
-    default: print(audit.report(format))
-    }
+    try format.write(audit, warnings: audit.warnings) { audit.report($0) }
   }
 
   private var options: AuditOptions {
@@ -91,22 +108,97 @@ struct AuditCommand: ParsableCommand {
       try save(whole)
       return try Audit(whole, options: options)
     }
+    if modelRun.model != nil { return try auditOfModel() }
     let path = predictions ?? ""
+    var remarks: [String] = []
+    if columns.cluster == nil,
+      try Predictions.columns(of: path, options: columns.reading).contains("identity")
+    {
+      remarks.append(Self.strangers)
+    }
     var status = stat()
     let isLarge = stat(path, &status) == 0 && status.st_size > 64 << 20
     if columns.cluster == nil && (isLarge || saveCounts != nil) {
       let (counts, skipped) = try AuditCounts.reading(
         path, options: columns.reading, threshold: columns.threshold)
       try save(counts)
-      return try Audit(counts, options: options).noting(skipped: skipped)
+      return try Audit(counts, options: options).noting(remarks, skipped: skipped)
     }
     let (rows, skipped) = try Predictions.reading(path, options: columns.reading)
-    return try Audit(rows.outcomes, options: options).noting(skipped: skipped)
+    return try Audit(rows.outcomes, options: options).noting(remarks, skipped: skipped)
   }
+
+  /// Runs the model on the images of a split and audits what it says.
+  private func auditOfModel() throws -> Audit {
+    var (predictions, skipped) = try modelRun.predictions(table: table)
+    let known = predictions.identities != nil
+    if columns.cluster == nil {
+      predictions.identities = nil
+    } else if !known {
+      throw FileError(modelRun.data ?? "", "does not say whose image is whose: drop '--cluster'")
+    }
+    var audit = try Audit(predictions.outcomes, options: options)
+    if skipped > 0 { audit.warnings.insert("\(skipped) damaged images were left out", at: 0) }
+    return audit.noting(known && columns.cluster == nil ? [Self.strangers] : [], skipped: 0)
+  }
+
+  private static let strangers =
+    "it is known whose image is whose, but intervals take all images for strangers: "
+    + "'--cluster identity' respects it"
 
   private func save(_ counts: AuditCounts) throws {
     guard let saveCounts else { return }
     try Files.replace(saveCounts, with: try counts.json())
+  }
+}
+
+/// A model and the images it is run on.
+struct ModelRun: ParsableArguments {
+  @Option(
+    help: "Run this model and audit what it says.", completion: .file(extensions: ["onnx"]))
+  var model: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The folder of the images, with CelebA's layout or with --table.", valueName: "folder"),
+    completion: .directory)
+  var data: String?
+
+  @Option(help: "The attribute that the model predicts; by default what the model says.")
+  var target: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The attribute to be fair to; more than once for intersections.", valueName: "attribute"))
+  var protected: [String] = []
+
+  @Option(help: "Which images.")
+  var split = Split.test
+
+  @Option(help: "The arithmetic of what is not quantized.")
+  var precision = PrecisionChoice.f32
+
+  @Flag(help: "Leave damaged images out, and count them, instead of stopping.")
+  var skipDamaged = false
+
+  @Flag(help: "Show no progress on standard error.")
+  var quiet = false
+
+  /// What the model says about every image, and how many damaged ones were left out.
+  func predictions(table: String?) throws -> (predictions: Predictions, skipped: Int) {
+    guard let model, let data else { preconditionFailure("validated: both are given") }
+    let graph = try ONNXFile.read(model)
+    let description = try ModelDescription(of: graph, path: model)
+    let dataset = try FaceDataset.open(
+      data, table: table, target: target, protected: protected, otherwise: description.target,
+      description.protected)
+    var progress = Progress(quiet: quiet)
+    for warning in dataset.warnings { progress.say("warning: \(warning)") }
+    let (predictions, skipped) = try Predictor.predict(
+      graph, on: dataset, split: split, precision: precision.precision, skipsDamaged: skipDamaged
+    ) { progress.show("predicting", $0, of: $1) }
+    for problem in skipped { progress.say("left out: \(problem)") }
+    return (predictions, skipped.count)
   }
 }
 
@@ -125,89 +217,13 @@ enum SQLDialect: String, ExpressibleByArgument, CaseIterable {
 }
 
 extension Audit {
-  /// The same audit with a remark on rows that were left out.
-  fileprivate func noting(skipped: Int) -> Audit {
+  /// The same audit with remarks on how rows were read, and on those that were left out.
+  fileprivate func noting(_ remarks: [String], skipped: Int) -> Audit {
     var audit = self
+    audit.warnings += remarks
     if skipped > 0 {
       audit.warnings.insert("\(skipped) rows were left out because a value is missing", at: 0)
     }
     return audit
-  }
-
-  /// The tables of an audit.
-  func report(_ format: TableFormat) -> String {
-    let parts = [groupTable, gapTable, ratioTable].map { $0.written(format) }
-    if format == .csv || format == .latex { return parts.joined(separator: "\n\n") }
-    let percent = decimal(confidence * 100, 0)
-    let head =
-      "\(rows) rows, threshold \(threshold), intervals at \(percent) %"
-      + (reference.map { ", reference \($0)" } ?? "")
-    let notes = warnings.map { (format == .markdown ? "- " : "warning: ") + $0 }
-    return ([head] + parts + (notes.isEmpty ? [] : [notes.joined(separator: "\n")]))
-      .joined(separator: "\n\n")
-  }
-
-  private var groupTable: TextTable {
-    let first: [Measure] = [
-      .accuracy, .truePositiveRate, .falsePositiveRate, .selectionRate, .precision, .baseRate,
-    ]
-    let more = Measure.ofScores.filter {
-      overall[$0] != nil && [.auc, .brier, .calibrationError].contains($0)
-    }
-    let measures = first + more
-    func row(_ name: String, _ count: Int, _ rates: [Measure: Rate]) -> [String] {
-      [name, "\(count)"]
-        + measures.map { measure in
-          guard let rate = rates[measure], let value = rate.value else { return "n/a" }
-          guard let interval = rate.interval else { return decimal(value) }
-          return "\(decimal(value)) (\(range(interval.low, interval.high)))"
-        }
-    }
-    return TextTable(
-      title: "Groups",
-      rows: [["group", "rows"] + measures.map(\.title), row("all", rows, overall)]
-        + groups.map { row($0.name, $0.count, $0.rates) })
-  }
-
-  private var gapTable: TextTable {
-    let kinds: [GapKind] =
-      [
-        .equalOpportunity, .fprDifference, .equalizedOdds, .averageOdds, .averageAbsoluteOdds,
-        .demographicParity, .predictiveParity, .falseOmissionRate, .accuracy,
-        .balancedAccuracy, .f1, .baseRate,
-      ] + [.auc, .brier].filter { gaps[$0] != nil }
-    let lines = kinds.compactMap { kind -> [String]? in
-      guard let gap = gaps[kind] else { return nil }
-      guard gap.value != nil else {
-        return [kind.title, "n/a", "", "", "", "", gap.reason ?? ""]
-      }
-      let interval = gap.interval
-      return [
-        kind.title, signed(gap.value), range(interval?.low, interval?.high, signs: true),
-        decimal(gap.absolute),
-        range(gap.absoluteInterval?.low, gap.absoluteInterval?.high),
-        decimal(gap.expectedIfEqual), "\(gap.to ?? "") - \(gap.from ?? "")",
-      ]
-    }
-    return TextTable(
-      title: "Gaps",
-      rows: [["gap", "signed", "interval", "size", "interval", "by chance", "groups"]] + lines)
-  }
-
-  private var ratioTable: TextTable {
-    let lines = RatioKind.allCases.compactMap { kind -> [String]? in
-      guard let ratio = ratios[kind] else { return nil }
-      guard let value = ratio.value, ratio.rates.count == 2 else {
-        return [kind.rawValue, "n/a", "", "", ratio.reason ?? ""]
-      }
-      let high = ratio.high.map { decimal($0) } ?? "infinity"
-      return [
-        kind.rawValue, decimal(value), "\(decimal(ratio.low)) to \(high)",
-        "\(decimal(ratio.rates[1])) / \(decimal(ratio.rates[0]))",
-        "\(ratio.to ?? "") / \(ratio.from ?? "")",
-      ]
-    }
-    return TextTable(
-      title: "Ratios", rows: [["ratio", "value", "interval", "rates", "groups"]] + lines)
   }
 }

@@ -3,6 +3,7 @@ import Fairness
 import Files
 import Foundation
 import Predictions
+import Reports
 
 /// What compare and gate share: two files, matched by id.
 struct PairOptions: ParsableArguments {
@@ -81,14 +82,12 @@ struct CompareCommand: ParsableCommand {
   var flips: String?
 
   func run() throws {
+    if let flips { try Files.checkWritable(flips) }
     let (base, after, comparison) = try pair.compared()
     if let flips {
       try Files.replace(flips, with: flippedRows(base, after, comparison))
     }
-    switch format {
-    case .json: print(try prettyJSON(comparison))
-    default: print(comparison.report(format))
-    }
+    try format.write(comparison, warnings: comparison.warnings) { comparison.report($0) }
   }
 
   /// The rows whose decision flipped, as CSV.
@@ -96,7 +95,7 @@ struct CompareCommand: ParsableCommand {
     _ base: Predictions, _ after: Predictions, _ comparison: Comparison
   ) -> String {
     let outcomes = base.outcomes
-    var table = TextTable(title: "", rows: [["id", "label", "group", "before", "after"]])
+    var table = Table(columns: ["id", "label", "group", "before", "after"])
     for row in 0..<base.count {
       let first = base.scores[row] >= comparison.threshold
       let second = after.scores[row] >= comparison.thresholdAfter
@@ -107,74 +106,6 @@ struct CompareCommand: ParsableCommand {
         "\(base.scores[row])", "\(after.scores[row])",
       ])
     }
-    return table.written(.csv) + "\n"
-  }
-}
-
-extension Comparison {
-  /// The tables of a comparison.
-  func report(_ format: TableFormat) -> String {
-    let parts = [flipTable, changeTable, driftTable].map { $0.written(format) }
-    if format == .csv || format == .latex { return parts.joined(separator: "\n\n") }
-    let head =
-      "\(rows) rows, margin \(margin), intervals at \(decimal(confidence * 100, 0)) %, "
-      + "threshold \(threshold)"
-      + (thresholdAfter == threshold ? "" : " and \(thresholdAfter)")
-    let notes = warnings.map { (format == .markdown ? "- " : "warning: ") + $0 }
-    return ([head] + parts + (notes.isEmpty ? [] : [notes.joined(separator: "\n")]))
-      .joined(separator: "\n\n")
-  }
-
-  private var flipTable: TextTable {
-    let lines = flips.map { cell in
-      let share = cell.count > 0 ? Double(cell.gained + cell.lost) / Double(cell.count) : nil
-      return [
-        cell.group, "\(cell.label)", "\(cell.count)", "\(cell.gained)", "\(cell.lost)",
-        share.map { decimal($0 * 100, 2) + " %" } ?? "n/a",
-        cell.gained + cell.lost > 0 ? decimal(cell.p, 4) : "",
-      ]
-    }
-    return TextTable(
-      title: "Flipped decisions",
-      rows: [["group", "label", "rows", "gained", "lost", "flipped", "p (McNemar)"]] + lines)
-  }
-
-  private var changeTable: TextTable {
-    let measures: [Measure] = [
-      .accuracy, .truePositiveRate, .falsePositiveRate, .selectionRate,
-    ]
-    let lines = measures.flatMap { measure in
-      (changes[measure] ?? []).map { change in
-        [
-          measure.title, change.group, decimal(change.before), decimal(change.after),
-          signed(change.value, 4), range(change.low, change.high, 4, signs: true),
-        ]
-      }
-    }
-    return TextTable(
-      title: "Changes",
-      rows: [["rate", "group", "before", "after", "change", "interval"]] + lines)
-  }
-
-  private var driftTable: TextTable {
-    let kinds: [GapKind] = [
-      .equalOpportunity, .fprDifference, .equalizedOdds, .averageOdds, .averageAbsoluteOdds,
-      .demographicParity, .predictiveParity, .falseOmissionRate, .accuracy, .balancedAccuracy,
-      .f1,
-    ]
-    let lines = kinds.compactMap { kind -> [String]? in
-      guard let drift = self.drift[kind] else { return nil }
-      guard drift.value != nil else {
-        return [kind.title, "n/a", "n/a", "", "", "", drift.reason ?? "", ""]
-      }
-      return [
-        kind.title, signed(drift.before), signed(drift.after), signed(drift.value, 4),
-        range(drift.interval?.low, drift.interval?.high, 4, signs: true),
-        drift.adjustedP.map { decimal($0, 4) } ?? "", drift.verdict.rawValue,
-        drift.rowsNeeded.map { "needs about \($0) rows" } ?? "",
-      ]
-    }
-    let head = ["gap", "before", "after", "drift", "interval", "p (Holm)", "verdict", ""]
-    return TextTable(title: "Drift of gaps", rows: [head] + lines)
+    return table.rendered(as: .csv)
   }
 }

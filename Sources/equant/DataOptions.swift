@@ -38,15 +38,30 @@ struct DataOptions: ParsableArguments {
     target standardTarget: String = "Attractive", protected standardProtected: [String] = ["Male"]
   ) throws -> FaceDataset {
     guard let data else { throw ValidationError("Missing expected argument '--data <folder>'") }
+    return try .open(
+      data, table: table, target: target, protected: protected, otherwise: standardTarget,
+      standardProtected)
+  }
+}
+
+extension FaceDataset {
+  /// Opens CelebA's layout, or with `table` a folder that a CSV file describes.
+  ///
+  /// `target` and `protected` are attributes, or columns of the table; where they are not given
+  /// the attributes are `standardTarget` and `standardProtected` and the columns the usual ones.
+  static func open(
+    _ folder: String, table: String?, target: String?, protected: [String],
+    otherwise standardTarget: String, _ standardProtected: [String]
+  ) throws -> FaceDataset {
     guard let table else {
-      return try FaceDataset.celebA(
-        data, target: target ?? standardTarget,
+      return try .celebA(
+        folder, target: target ?? standardTarget,
         protected: protected.isEmpty ? standardProtected : protected)
     }
     var columns = TableColumns()
     if let target { columns.label = target }
     if !protected.isEmpty { columns.groups = protected }
-    return try FaceDataset.table(data, table, columns: columns)
+    return try .table(folder, table, columns: columns)
   }
 }
 

@@ -3,6 +3,7 @@ import Fairness
 import Files
 import Foundation
 import Predictions
+import Reports
 
 /// `equant gate`: compare for CI.
 struct GateCommand: ParsableCommand {
@@ -57,6 +58,7 @@ struct GateCommand: ParsableCommand {
   }
 
   func run() throws {
+    for path in [junit, summary].compactMap(\.self) { try Files.checkWritable(path) }
     let policy = try combinedPolicy()
     let (_, after, comparison) = try pair.compared()
     var options = AuditOptions()
@@ -69,7 +71,7 @@ struct GateCommand: ParsableCommand {
     if let junit { try Files.replace(junit, with: result.junit) }
     if let summary {
       try Files.replace(
-        summary, with: result.markdown + "\n\n" + comparison.report(.markdown) + "\n")
+        summary, with: result.markdown + "\n" + comparison.report(.markdown))
     }
     try output.write(result) { result.text }
     for warning in comparison.warnings { remark("warning: \(warning)") }
@@ -82,8 +84,8 @@ struct GateCommand: ParsableCommand {
       let bytes = try Files.read(policy)
       do {
         combined = try JSONDecoder().decode(GatePolicy.self, from: Data(bytes))
-      } catch let error as DecodingError {
-        throw FileError(policy, "is no policy: \(Self.reason(error))")
+      } catch {
+        throw FileError(policy, "is no policy: \(JSONProblem.describe(error, in: bytes))")
       }
     }
     for limit in maxDrift { combined.maxDrift[limit.kind] = limit.limit }
@@ -93,21 +95,6 @@ struct GateCommand: ParsableCommand {
     if allowUndecided { combined.allowUndecided = true }
     if let policy, combined.isEmpty { throw FileError(policy, "sets no limit") }
     return combined
-  }
-
-  private static func reason(_ error: DecodingError) -> String {
-    switch error {
-    case .dataCorrupted(let context):
-      guard let under = context.underlyingError as NSError? else {
-        return context.debugDescription
-      }
-      // Foundation tells line and column of broken JSON.
-      return under.userInfo["NSDebugDescription"] as? String ?? context.debugDescription
-    case .typeMismatch(_, let context), .valueNotFound(_, let context):
-      return "'\(context.codingPath.map(\.stringValue).joined(separator: "."))' is not a number"
-    case .keyNotFound(let key, _): return "'\(key.stringValue)' is missing"
-    @unknown default: return "it cannot be decoded"
-    }
   }
 }
 
@@ -126,82 +113,4 @@ struct GapLimit: ExpressibleByArgument {
   }
 
   static var allValueStrings: [String] { GapKind.ofDecisions.map { "\($0.rawValue)=0.02" } }
-}
-
-extension GateResult {
-  /// One line a limit, then the verdict.
-  var text: String {
-    let rows = lines.map { line in
-      let note = line.note.map { " (\($0))" } ?? ""
-      return "\(mark(line)) \(line.name): \(sentence(line))\(note)"
-    }
-    return (rows + [passed ? "passed" : "failed"]).joined(separator: "\n")
-  }
-
-  private func mark(_ line: Line) -> String {
-    switch line.status {
-    case .kept: "kept     "
-    case .crossed: "CROSSED  "
-    case .undecided: "undecided"
-    }
-  }
-
-  private func sentence(_ line: Line) -> String {
-    guard let value = line.value, let bound = line.bound else {
-      return "undefined, limit \(decimal(line.limit, 4))"
-    }
-    return "\(signed(value, 4)), bound \(signed(bound, 4)), limit \(signed(line.limit, 4))"
-  }
-
-  /// A table for a pull request.
-  var markdown: String {
-    let rows = lines.map { line in
-      [
-        line.name, signed(line.value, 4), signed(line.bound, 4), signed(line.limit, 4),
-        line.status.rawValue, line.note ?? "",
-      ]
-    }
-    let table = TextTable(
-      title: passed ? "Fairness gate: passed" : "Fairness gate: failed",
-      rows: [["limit", "value", "bound", "limit", "status", ""]] + rows)
-    return table.written(.markdown)
-  }
-
-  /// A JUnit report: one test case a limit; crossed and undecided ones fail.
-  var junit: String {
-    let failed = lines.filter {
-      $0.status == .crossed || $0.status == .undecided && !allowUndecided
-    }
-    let cases = lines.map { line in
-      let head = "    <testcase classname=\"equant.gate\" name=\"\(xml(line.name))\""
-      let text = xml(sentence(line) + (line.note.map { ", \($0)" } ?? ""))
-      guard failed.contains(line) else { return head + "/>" }
-      return """
-        \(head)>
-              <failure type="\(line.status.rawValue)" message="\(text)"/>
-            </testcase>
-        """
-    }
-    return """
-      <?xml version="1.0" encoding="UTF-8"?>
-      <testsuites>
-        <testsuite name="equant gate" tests="\(lines.count)" failures="\(failed.count)">
-      \(cases.joined(separator: "\n"))
-        </testsuite>
-      </testsuites>
-
-      """
-  }
-
-  private func xml(_ text: String) -> String {
-    text.unicodeScalars.map { scalar in
-      switch scalar {
-      case "&": "&amp;"
-      case "<": "&lt;"
-      case ">": "&gt;"
-      case "\"": "&quot;"
-      default: scalar.value < 32 ? " " : String(scalar)
-      }
-    }.joined()
-  }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Fairness
 import Foundation
+import Reports
 
 /// `equant poster-account`: which of the poster's differences one test pass could have shown.
 ///
@@ -13,7 +14,7 @@ struct PosterAccount: ParsableCommand {
 
   func run() throws {
     print(Self.gaps)
-    print("\n" + Self.drifts)
+    print(Self.drifts, terminator: "")
   }
 
   /// Official CelebA test split, `Attractive` by `Male`: positives and negatives.
@@ -49,9 +50,9 @@ struct PosterAccount: ParsableCommand {
   }
 
   private static var gaps: String {
-    var table = TextTable(
-      title: "Gaps of table 3, male minus female, with 95 % intervals",
-      rows: [["model", "TPR gap", "interval", "FPR gap", "interval"]])
+    var table = Table(
+      "Gaps of table 3, male minus female, with 95 % intervals",
+      columns: ["model", "TPR gap", "interval", "FPR gap", "interval"])
     for row in rows {
       let (tpr, fpr) = (gap(row, positives: true), gap(row, positives: false))
       table.rows.append([
@@ -59,24 +60,22 @@ struct PosterAccount: ParsableCommand {
         signed(fpr.value), range(fpr.interval.low, fpr.interval.high, signs: true),
       ])
     }
-    return table.written(.markdown)
+    return table.rendered(as: .markdown)
   }
 
   private static var drifts: String {
-    var table = TextTable(
-      title: "Drift of the gaps by quantization",
-      rows: [
-        [
-          "model", "gap", "drift", "unpaired interval", "least flips", "best paired interval",
-          "rounding alone", "what one pass shows",
-        ]
+    var table = Table(
+      "Drift of the gaps by quantization",
+      columns: [
+        "model", "gap", "drift", "unpaired interval", "least flips", "best paired interval",
+        "rounding alone", "what one pass shows",
       ])
     for pair in [(0, 1), (2, 3), (4, 5)] {
       for positives in [true, false] {
         table.rows.append(drift(rows[pair.0], rows[pair.1], positives: positives))
       }
     }
-    return table.written(.markdown)
+    return table.rendered(as: .markdown)
   }
 
   /// The drift between two rows: compared as strangers, and as the same people at best.

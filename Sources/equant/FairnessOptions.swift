@@ -2,95 +2,28 @@ import ArgumentParser
 import Fairness
 import Foundation
 import Predictions
+import Reports
 
 /// The ways in which tables about fairness are written.
 enum TableFormat: String, ExpressibleByArgument, CaseIterable {
   case text, json, markdown, csv, latex
-}
 
-/// Rows of text in columns: the first row is the header.
-struct TextTable {
-  var title: String
-  var rows: [[String]]
-
-  func written(_ format: TableFormat) -> String {
-    switch format {
-    case .text, .json: aligned
-    case .markdown: markdown
-    case .csv: rows.map { $0.map(Self.csvField).joined(separator: ",") }.joined(separator: "\n")
-    case .latex: latex
+  /// Writes `value` as JSON or as tables to standard output.
+  ///
+  /// A CSV table has no room for warnings: they go to standard error.
+  func write(
+    _ value: some Encodable, warnings: [String], tables: (Table.Format) -> String
+  ) throws {
+    switch self {
+    case .json: print(try prettyJSON(value))
+    case .text: print(tables(.text), terminator: "")
+    case .markdown: print(tables(.markdown), terminator: "")
+    case .latex: print(tables(.latex), terminator: "")
+    case .csv:
+      print(tables(.csv), terminator: "")
+      for warning in warnings { remark("warning: \(warning)") }
     }
   }
-
-  private var aligned: String {
-    let widths = (rows.first ?? []).indices.map { column in
-      rows.map { $0[column].count }.max() ?? 0
-    }
-    return rows.map { row in
-      zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
-        .joined(separator: "  ").trimmingCharacters(in: .whitespaces)
-    }.joined(separator: "\n")
-  }
-
-  private var markdown: String {
-    var lines = rows.map { row in
-      "| " + row.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ") + " |"
-    }
-    let rule = (rows.first ?? []).map { _ in "---" }.joined(separator: " | ")
-    lines.insert("| \(rule) |", at: min(1, lines.count))
-    return "**\(title)**\n\n" + lines.joined(separator: "\n")
-  }
-
-  private var latex: String {
-    let columns = "l" + String(repeating: "r", count: max(0, (rows.first?.count ?? 1) - 1))
-    var lines = rows.map { $0.map(Self.latexField).joined(separator: " & ") + " \\\\" }
-    lines.insert("\\midrule", at: min(1, lines.count))
-    return """
-      % \(title)
-      \\begin{tabular}{\(columns)}
-      \\toprule
-      \(lines.joined(separator: "\n"))
-      \\bottomrule
-      \\end{tabular}
-      """
-  }
-
-  private static func csvField(_ text: String) -> String {
-    guard text.utf8.contains(where: { ",\"\n\r".utf8.contains($0) }) else { return text }
-    return "\"" + text.replacing("\"", with: "\"\"") + "\""
-  }
-
-  private static func latexField(_ text: String) -> String {
-    text.map { character in
-      switch character {
-      case "&", "%", "$", "#", "_", "{", "}": "\\\(character)"
-      case "\\": "\\textbackslash{}"
-      case "~": "\\textasciitilde{}"
-      case "^": "\\textasciicircum{}"
-      default: String(character)
-      }
-    }.joined()
-  }
-}
-
-/// `0.584`, or `n/a`.
-func decimal(_ value: Double?, _ digits: Int = 3) -> String {
-  guard let value else { return "n/a" }
-  return String(format: "%.\(digits)f", value)
-}
-
-/// `+0.021`, or `n/a`.
-func signed(_ value: Double?, _ digits: Int = 3) -> String {
-  guard let value else { return "n/a" }
-  return String(format: "%+.\(digits)f", value)
-}
-
-/// `0.32 to 0.81`, or nothing.
-func range(_ low: Double?, _ high: Double?, _ digits: Int = 3, signs: Bool = false) -> String {
-  guard let low, let high else { return "" }
-  return signs
-    ? "\(signed(low, digits)) to \(signed(high, digits))"
-    : "\(decimal(low, digits)) to \(decimal(high, digits))"
 }
 
 /// How predictions are read: shared by audit, compare and gate.

@@ -1,0 +1,144 @@
+import ColourTask
+import Files
+import Foundation
+import TestSupport
+import Testing
+
+/// A model from its images to its audit, with every command that a person would type.
+@Suite(.serialized) struct PipelineTests {
+  @Test func `train, compress, inspect, predict, compare and audit fit together`() throws {
+    let task = try ColourTask(count: 200)
+    let folder = task.folder
+    func run(_ arguments: String...) throws -> CommandResult {
+      let result = try RunningCommand(arguments).wait()
+      #expect(result.status == 0, "\(arguments): \(result.errors)")
+      return result
+    }
+    func json(_ text: String) throws -> [String: Any] {
+      let value = try JSONSerialization.jsonObject(with: Data(text.utf8))
+      return try #require(value as? [String: Any])
+    }
+    _ = try run(
+      "train", "--data", folder, "--target", "Warm", "--out", "\(folder)/model.onnx", "--size",
+      "32", "--batch", "16", "--epochs", "1", "--precision", "f32", "--quiet")
+    let report = try json(
+      run(
+        "compress", "\(folder)/model.onnx", "--scheme", "int8", "--data", folder, "--out",
+        "\(folder)/int8.onnx", "--calibration-count", "32", "--format", "json", "--quiet"
+      ).output)
+    let bytes = try Files.read("\(folder)/int8.onnx").count
+    #expect(try bytes * 3 < Files.read("\(folder)/model.onnx").count)
+    #expect(!report.isEmpty)
+
+    let inspected = try json(run("inspect", "\(folder)/int8.onnx", "--format", "json").output)
+    #expect(inspected["bytes"] as? Int == bytes)
+    let payload = try #require(inspected["payload"] as? Int)
+    #expect(inspected["overhead"] as? Int == bytes - payload)
+    let operators = (inspected["operators"] as? [[String: Any]])?.compactMap {
+      $0["operation"] as? String
+    }
+    #expect(operators?.contains("QuantizeLinear") ?? false)
+    #expect(try run("inspect", "\(folder)/model.onnx").output.contains("Conv"))
+
+    for model in ["model", "int8"] {
+      _ = try run(
+        "predict", "\(folder)/\(model).onnx", "--data", folder, "--out",
+        "\(folder)/\(model).csv", "--quiet")
+    }
+    let compared = try json(
+      run("compare", "\(folder)/model.csv", "\(folder)/int8.csv", "--format", "json").output)
+    #expect(compared["rows"] as? Int == 20)
+
+    // Predicting and auditing in one go is predicting, then auditing.
+    for model in ["model", "int8"] {
+      let direct = try run(
+        "audit", "--model", "\(folder)/\(model).onnx", "--data", folder, "--format", "json",
+        "--quiet")
+      let file = try run("audit", "\(folder)/\(model).csv", "--format", "json")
+      #expect(direct.output == file.output)
+      #expect(direct.errors.isEmpty, "\(direct.errors)")
+    }
+    let train = try json(
+      run(
+        "audit", "--model", "\(folder)/model.onnx", "--data", folder, "--split", "train",
+        "--format", "json", "--quiet"
+      ).output)
+    #expect(train["rows"] as? Int == 160)
+    let refused = try equant("audit", "--model", "\(folder)/model.csv", "--data", folder)
+    #expect(isRefusal(refused, naming: "model.csv"))
+    let clustered = try equant(
+      "audit", "--model", "\(folder)/model.onnx", "--data", folder, "--cluster", "identity",
+      "--quiet")
+    #expect(isRefusal(clustered, naming: folder, "drop '--cluster'"))
+  }
+
+  @Test func `a study writes its numbers, models and tables, and does nothing twice`() throws {
+    let task = try ColourTask(count: 120)
+    let out = "\(task.folder)/study"
+    let arguments = [
+      "study", "--data", task.folder, "--target", "Warm", "--out", out, "--epochs", "1",
+      "--size", "32", "--quiet",
+    ]
+    let first = try RunningCommand(arguments).wait()
+    #expect(first.status == 0, "\(first.errors)")
+    #expect(first.output.contains("Table 1.") && first.output.contains("Table 4."))
+    let json = try JSONSerialization.jsonObject(with: Data(Files.read("\(out)/study.json")))
+    let study = try #require(json as? [String: Any])
+    #expect((study["rows"] as? [[String: Any]])?.count == 2)
+    #expect(study["provenance"] is [String: Any])
+    let written = try FileManager.default.subpathsOfDirectory(atPath: out)
+    for end in [".onnx", ".csv", ".md", ".tex", ".txt"] {
+      #expect(written.contains { $0.hasSuffix(end) }, "\(end) in \(written)")
+    }
+    let start = ContinuousClock.now
+    let second = try RunningCommand(arguments).wait()
+    #expect(second.status == 0 && second.output == first.output)
+    #expect(ContinuousClock.now - start < .seconds(20))
+  }
+
+  @Test func `portraits draws what was asked for, and the same again`() throws {
+    let folder = try temporaryFolder()
+    let result = try equant(
+      "portraits", "--out", "\(folder)/faces", "--count", "12", "--size", "44x54", "--format",
+      "json", "--quiet")
+    #expect(result.status == 0, "\(result.errors)")
+    let summary =
+      try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any]
+    #expect(summary?["drawn"] as? Int == 12)
+    let images = try FileManager.default.contentsOfDirectory(
+      atPath: "\(folder)/faces/img_align_celeba")
+    #expect(images.count == 12)
+    for name in ["list_attr_celeba.txt", "list_eval_partition.txt", "identity_CelebA.txt"] {
+      #expect(Files.exists("\(folder)/faces/\(name)"))
+    }
+    let again = try equant(
+      "portraits", "--out", "\(folder)/again", "--count", "12", "--size", "44x54", "--threads",
+      "1", "--quiet")
+    #expect(again.status == 0)
+    for image in images {
+      #expect(
+        try Files.read("\(folder)/faces/img_align_celeba/\(image)")
+          == Files.read("\(folder)/again/img_align_celeba/\(image)"))
+    }
+    #expect(
+      isRefusal(
+        try equant("portraits", "--out", "\(folder)/x", "--annotations", "/nowhere"),
+        naming: "/nowhere"))
+  }
+
+  @Test func `doctor names its libraries and what this processor can do`() throws {
+    let result = try equant("doctor", "--format", "json")
+    #expect(result.status == 0, "\(result.errors)")
+    let found =
+      try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any]
+    let libraries = found?["libraries"] as? [[String: Any]]
+    for name in ["oneDNN", "libjpeg-turbo", "cairo"] {
+      let library = libraries?.first { ($0["name"] as? String)?.contains(name) ?? false }
+      #expect(library?["version"] is String && library?["path"] is String, "\(name)")
+    }
+    #expect(found?["threads"] as? Int ?? 0 > 0)
+    #expect(found?["nativeInt8"] is Bool && found?["nativeBFloat16"] is Bool)
+    let text = try equant("doctor")
+    #expect(text.status == 0 && text.output.contains("instruction set"))
+  }
+}
