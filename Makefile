@@ -7,7 +7,7 @@ OUT ?= results/demo
 OMP_WAIT_POLICY ?= passive
 PEERS ?= $(HOME)/.cache/equant/peers
 
-.PHONY: demo test test-databases build deps lint bench coverage-study docs clean
+.PHONY: demo test fuzz test-databases build deps lint bench coverage-study docs clean
 
 ## install what is missing, build, draw faces, train, quantize, audit, print the tables
 demo: deps
@@ -42,7 +42,11 @@ bench: build
 coverage-study: build
 	Scripts/coverage-study
 
-## the audit's counts in real SQLite, PostgreSQL and DuckDB, where they are installed
+## a million seeded inputs to every reader of files that people give
+fuzz: deps
+	Scripts/fuzz
+
+## the audit's counts in real SQLite, PostgreSQL, DuckDB and Spark; installs them
 test-databases: deps
 	Scripts/test-databases
 

@@ -1,6 +1,6 @@
 """Times Equant, Fairlearn and AIF360 on the same work in one run and prints ratios.
 
-Usage: compare.py PATH-TO-EQUANT [rows]
+Usage: compare.py PATH-TO-EQUANT [rows [groups ...]]
 
 Both run in one go on the same machine: a ratio means more than a time. At 10 million rows
 Fairlearn takes minutes. Fairlearn gets the four metrics of its quick start, AIF360 the difference of average odds;
@@ -23,6 +23,7 @@ from sklearn.metrics import accuracy_score
 
 equant = sys.argv[1]
 rows = int(sys.argv[2]) if len(sys.argv) > 2 else 10_000_000
+counts = [int(count) for count in sys.argv[3:]] or [2, 50]
 random = numpy.random.default_rng(1)
 label = random.integers(0, 2, rows)
 decision = (random.random(rows) >= 0.5).astype(int)
@@ -63,7 +64,7 @@ def aif360(groups):
 ours = json.loads(subprocess.run(
     [equant, "bench-fairness", "--rows", str(rows)], check=True, capture_output=True, text=True
 ).stdout)
-for count in (2, 50):
+for count in counts:
     groups = random.integers(0, count, rows)
     mine = ours[f"audit_{count}_groups"]
     theirs = timed(lambda: fairlearn(groups))
