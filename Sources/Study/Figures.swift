@@ -1,4 +1,4 @@
-public import Fairness
+import Fairness
 import Predictions
 public import Training
 

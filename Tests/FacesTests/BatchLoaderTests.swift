@@ -253,4 +253,35 @@ import Testing
     preprocessing.size = 0
     #expect(preprocessing.problem == "size 0 is not from 1 to 4096")
   }
+
+  /// Property: every run of as many rows as there are cells has one row of each.
+  @Test func `balanced batches have as many rows of every cell`() throws {
+    let files = try SmallCelebA(count: 26)
+    let plain = try FaceDataset.celebA(files.folder)
+    // Three cells of 20, 4 and 2 rows; the fourth is empty.
+    let cells = (0..<26).map { $0 < 20 ? 0 : $0 < 24 ? 1 : 3 }
+    let faces = FaceDataset(
+      folder: plain.folder, files: plain.files, labels: cells.map { Int32($0 % 2) },
+      groups: cells.map { Int32($0 / 2) }, splits: plain.splits, target: "Attractive",
+      protected: ["Male"], classNames: plain.classNames, groupNames: plain.groupNames)
+    var options = options(batch: 6)
+    options.balances = true
+    let loader = BatchLoader(faces, rows: Array(0..<26), options: options, epochs: 0..<3)
+    for _ in 0..<3 {
+      let batches = try epoch(loader)
+      #expect(batches.count == 4)
+      for batch in batches {
+        for cell in [0, 1, 3] { #expect(batch.rows.count { cells[$0] == cell } == 2) }
+      }
+      // Within an epoch no row of a cell comes again before all of the cell have been seen.
+      let rows = batches.flatMap(\.rows)
+      #expect(Set(rows.filter { cells[$0] == 1 }).count == 4)
+      #expect(Set(rows.filter { cells[$0] == 0 }).count == 8)
+    }
+    let again = BatchLoader(
+      faces, rows: Array(0..<26), options: options, epochs: 1..<3, startingAt: 2)
+    let other = BatchLoader(faces, rows: Array(0..<26), options: options, epochs: 0..<3)
+    for _ in 0..<1 { _ = try epoch(other) }
+    #expect(try epoch(again) == Array(try epoch(other).dropFirst(2)))
+  }
 }

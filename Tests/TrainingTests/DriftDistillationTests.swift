@@ -1,0 +1,86 @@
+import Foundation
+import Tensors
+import Testing
+
+@testable import Training
+
+@Suite struct DriftDistillationTests {
+  private static let counts = [[50, 80], [70, 20], [10, 30]]
+  private static let names = ["a", "b", "c"]
+
+  private func batch(_ random: inout SplitMix64, rows: Int, groups: Int) -> LabelledLogits {
+    LabelledLogits(
+      logits: (0..<rows * 2).map { _ in Float(random.normal() * 2) }, classes: 2,
+      labels: (0..<rows).map { _ in Int32(random.below(2)) },
+      groups: (0..<rows).map { _ in Int32(random.below(groups)) })
+  }
+
+  private func distillation(
+    _ groups: Int, _ change: (inout FairALMSettings) -> Void = { _ in }
+  ) throws -> DriftDistillation {
+    var settings = FairALMSettings()
+    settings.minimumCell = 1
+    settings.penalty = 3
+    change(&settings)
+    return try DriftDistillation(
+      [
+        .init(.equalizedOdds, tolerance: 0.01), .init(.demographicParity, tolerance: 0.02),
+        .init(.errorRate, tolerance: 0),
+      ],
+      settings: settings, groups: Array(Self.names.prefix(groups)),
+      counts: Array(Self.counts.prefix(groups)))
+  }
+
+  /// Property: the gradient is what finite differences say, with multipliers that have moved.
+  @Test(arguments: 0..<8 as Range<UInt64>)
+  func `gradients agree with finite differences`(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed)
+    let groups = 2 + Int(seed % 2)
+    var distillation = try distillation(groups) { $0.eta = 2 }
+    let teacher = batch(&random, rows: 30, groups: groups).logits
+    let rows = batch(&random, rows: 30, groups: groups)
+    distillation.observe(heldOut: rows, teacher: teacher)
+    let (_, gradients) = distillation.evaluate(rows, teacher: teacher)
+    for i in rows.logits.indices {
+      var (up, down) = (rows, rows)
+      up.logits[i] += 0x1p-9
+      down.logits[i] -= 0x1p-9
+      let width = Double(up.logits[i]) - Double(down.logits[i])
+      let values = [up, down].map { distillation.evaluate($0, teacher: teacher).value }
+      #expect(abs((values[0] - values[1]) / width - Double(gradients[i])) < 2e-5)
+    }
+  }
+
+  @Test func `a student that answers as the teacher does has nothing to learn`() throws {
+    var random = SplitMix64(seed: 1)
+    let rows = batch(&random, rows: 40, groups: 2)
+    var distillation = try distillation(2)
+    distillation.observe(heldOut: rows, teacher: rows.logits)
+    let (value, gradients) = distillation.evaluate(rows, teacher: rows.logits)
+    #expect(value == 0)
+    #expect(gradients.allSatisfy { $0 == 0 })
+    #expect(distillation.summary.allSatisfy { $0.multiplier == 0 && $0.drift == 0 })
+  }
+
+  @Test func `the multiplier follows the drift beyond the tolerance`() throws {
+    // The teacher finds every positive; the student loses one in two of group b's.
+    let labels: [Int32] = [1, 1, 0, 1, 1, 0]
+    let groups: [Int32] = [0, 0, 0, 1, 1, 1]
+    let teacher: [Float] = [0, 1, 0, 1, 1, 0, 0, 1, 0, 1, 1, 0]
+    var logits = teacher
+    (logits[6], logits[7]) = (1, 0)
+    var settings = FairALMSettings()
+    settings.minimumCell = 1
+    settings.eta = 1
+    var distillation = try DriftDistillation(
+      [.init(.equalOpportunity, tolerance: 0.1)], settings: settings, groups: ["a", "b"],
+      counts: [[1, 2], [1, 2]])
+    distillation.observe(
+      heldOut: LabelledLogits(logits: logits, classes: 2, labels: labels, groups: groups),
+      teacher: teacher)
+    let summary = distillation.summary[0]
+    #expect(summary.name == "TPR b - a")
+    #expect(summary.drift == -0.5)
+    #expect(abs(summary.multiplier + 0.4) < 1e-12)
+  }
+}
