@@ -1,5 +1,4 @@
 public import Fairness
-import Foundation
 public import Study
 
 /// A study in plain sentences: what was made smaller, by how much, who was affected, how sure.
@@ -189,9 +188,3 @@ public struct StudyVerdict: Hashable, Codable, Sendable {
     static func < (a: Worst, b: Worst) -> Bool { (a.rank, a.size) < (b.rank, b.size) }
   }
 }
-
-private func decimal(_ value: Double, _ places: Int) -> String {
-  String(format: "%.\(places)f", value)
-}
-
-private func signed(_ value: Double) -> String { (value < 0 ? "" : "+") + decimal(value, 3) }
