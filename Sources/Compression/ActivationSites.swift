@@ -4,8 +4,8 @@ import Tensors
 /// Which activations of a graph are quantized, and which of them share one range.
 ///
 /// A tensor is quantized where an operator with an integer form reads it: the input, what
-/// convolutions, products, additions and poolings write. A ReLU belongs to the operator before it,
-/// so only its result is quantized; a zero point at the lowest integer then does the ReLU's work.
+/// convolutions, products, additions and poolings write. A ReLU or another
+/// function of each element belongs to the operator before it, so only its result is quantized; a zero point at the lowest integer then does the ReLU's work.
 /// Max pooling and flattening move integers without changing them, so their results keep the range
 /// of what they read. What only the caller or a softmax reads stays real: logits keep their full
 /// resolution.
@@ -27,14 +27,18 @@ public struct ActivationSites: Hashable, Sendable {
     let index = GraphIndex(graph)
     var integerForms: Set<Operation> = [
       .convolution, .gemm, .add, .maxPool, .averagePool, .globalAveragePool, .flatten,
+      .concatenate, .slice, .reshape, .transpose,
+    ]
+    let functions: Set<Operation> = [
+      .relu, .clip, .leakyRelu, .sigmoid, .hardSigmoid, .hardSwish,
     ]
     if keepsBatchNorms { integerForms.formUnion([.batchNormalization, .relu]) }
 
     func isRead(_ tensor: String) -> Bool {
       (index.readers[tensor] ?? []).contains { integerForms.contains(graph.nodes[$0].operation) }
     }
-    func isReadByReluAlone(_ tensor: String) -> Bool {
-      index.onlyReader(of: tensor).map { graph.nodes[$0].operation == .relu } ?? false
+    func isReadByFunctionAlone(_ tensor: String) -> Bool {
+      index.onlyReader(of: tensor).map { functions.contains(graph.nodes[$0].operation) } ?? false
     }
     func add(_ tensor: String, rangeOf source: String? = nil) {
       let known = source.flatMap { ranges[$0] }
@@ -48,13 +52,15 @@ public struct ActivationSites: Hashable, Sendable {
     for node in graph.nodes {
       guard let tensor = node.outputs.first, isRead(tensor) else { continue }
       switch node.operation {
-      case .convolution, .gemm, .add:
-        if !isReadByReluAlone(tensor) { add(tensor) }
+      case .convolution, .gemm, .add, .multiply, .concatenate:
+        if !isReadByFunctionAlone(tensor) { add(tensor) }
       case .batchNormalization:
-        if keepsBatchNorms || !isReadByReluAlone(tensor) { add(tensor) }
+        if keepsBatchNorms || !isReadByFunctionAlone(tensor) { add(tensor) }
       case .relu:
         add(tensor, rangeOf: keepsBatchNorms ? node.inputs.first : nil)
-      case .maxPool, .flatten:
+      case .clip, .leakyRelu, .sigmoid, .hardSigmoid, .hardSwish:
+        if !isReadByFunctionAlone(tensor) { add(tensor) }
+      case .maxPool, .flatten, .slice, .reshape, .transpose:
         add(tensor, rangeOf: node.inputs.first)
       case .averagePool, .globalAveragePool:
         add(tensor, rangeOf: keepsBatchNorms ? node.inputs.first : nil)

@@ -58,7 +58,7 @@ public struct Int8Quantization: GraphPass {
   /// Whether an operator takes the quantized form of what it reads.
   private static func readsIntegers(_ operation: Operation, sites: ActivationSites) -> Bool {
     switch operation {
-    case .quantizeLinear, .dequantizeLinear, .softmax, .identity: false
+    case .quantizeLinear, .dequantizeLinear, .softmax, .logSoftmax, .identity: false
     default: true
     }
   }

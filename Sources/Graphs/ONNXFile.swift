@@ -13,7 +13,10 @@ public enum ONNXFile {
   ///
   /// The graph that comes back is tidied: constants listed as inputs, `Constant` nodes and
   /// `Identity` copies of constants become initializers, half-precision constants become
-  /// `float32`, nodes are in order and have names, and the opset is at least 17.
+  /// `float32`, nodes are in order and have names, and the opset is at least 17. What exporters
+  /// write in several ways comes in one: computations with shapes are done, `Dropout` is gone,
+  /// `Split` is slices, a mean over height and width is a `GlobalAveragePool`, `Squeeze` and
+  /// `Reshape` to one row an image are `Flatten`.
   ///
   /// - Throws: ``FileError`` that says what is damaged, not supported or inconsistent, and where.
   public static func read(_ path: String) throws(FileError) -> Graph {

@@ -32,9 +32,11 @@ struct ONNXReader {
       graph.inputs.append(value)
     }
     try refuseUnknown(proto.node)
-    for (index, node) in proto.node.enumerated() {
-      try append(node, index, to: &graph, opset: opset)
-    }
+    var raw: [ONNXImporter.RawNode] = []
+    for node in proto.node { try append(node, to: &raw, &graph, opset: opset) }
+    var importer = ONNXImporter(graph, opset: opset, outputs: Set(proto.output.map(\.name)))
+    for index in Self.order(raw) { try importer.append(raw[index]) }
+    graph = importer.graph
     nameNodes(of: &graph)
     graph = try graph.sorted()
     graph.removeCopiesOfConstants(keeping: Set(proto.output.map(\.name)))
@@ -74,7 +76,8 @@ struct ONNXReader {
     }
     func isKnown(_ node: ONNXNodeProto) -> Bool {
       Self.isStandard(node.domain)
-        && (node.opType == "Constant" || Operation(rawValue: node.opType) != nil)
+        && (node.opType == "Constant" || Operation(rawValue: node.opType) != nil
+          || ONNXImporter.rewritten.contains(node.opType))
     }
     guard let first = nodes.first(where: { !isKnown($0) }) else { return }
     let all = Set(nodes.filter { !isKnown($0) }.map(operation)).sorted()
@@ -86,7 +89,7 @@ struct ONNXReader {
   }
 
   private func append(
-    _ proto: ONNXNodeProto, _ index: Int, to graph: inout Graph, opset: Int
+    _ proto: ONNXNodeProto, to nodes: inout [ONNXImporter.RawNode], _ graph: inout Graph, opset: Int
   ) throws(GraphError) {
     var attributes: [String: Attribute] = [:]
     for attribute in proto.attribute {
@@ -94,23 +97,49 @@ struct ONNXReader {
     }
     var outputs = proto.output
     while outputs.last == "" { outputs.removeLast() }
-    guard let operation = Operation(rawValue: proto.opType) else {
-      try appendConstant(proto, attributes, to: &graph)
-      return
-    }
+    if proto.opType == "Constant" { return try appendConstant(proto, attributes, to: &graph) }
     var inputs = proto.input
     while inputs.last == "" { inputs.removeLast() }
-    switch operation {
-    case .batchNormalization where attributes["training_mode"] == .int(1):
+    switch proto.opType {
+    case "BatchNormalization" where attributes["training_mode"] == .int(1):
       // Exported with training preserved: the further outputs are the new statistics.
       attributes["training_mode"] = .int(0)
       outputs = Array(outputs.prefix(1))
-    case .softmax where opset < 13 && attributes["axis"] == nil:
-      attributes["axis"] = .int(1)
+    case "Softmax", "LogSoftmax":
+      if opset < 13 && attributes["axis"] == nil { attributes["axis"] = .int(1) }
+    case "Dropout": outputs = Array(outputs.prefix(1))
     default: break
     }
-    graph.nodes.append(
-      Node(proto.name, operation, inputs: inputs, outputs: outputs, attributes: attributes))
+    nodes.append(
+      .init(
+        name: proto.name, type: proto.opType, inputs: inputs, outputs: outputs,
+        attributes: attributes))
+  }
+
+  /// The nodes' indices, each after what it reads as far as that can be; those in order stay.
+  private static func order(_ nodes: [ONNXImporter.RawNode]) -> [Int] {
+    var made: Set<String> = []
+    let written = Set(nodes.flatMap(\.outputs))
+    func isReady(_ node: ONNXImporter.RawNode) -> Bool {
+      node.inputs.allSatisfy { made.contains($0) || !written.contains($0) }
+    }
+    var order: [Int] = []
+    var waiting = Array(nodes.indices)
+    // Files are in order but for rare exceptions; each pass takes all that is ready by then.
+    for _ in 0..<64 where !waiting.isEmpty {
+      var left: [Int] = []
+      for index in waiting {
+        if isReady(nodes[index]) {
+          order.append(index)
+          made.formUnion(nodes[index].outputs)
+        } else {
+          left.append(index)
+        }
+      }
+      if left.count == waiting.count { break }
+      waiting = left
+    }
+    return order + waiting
   }
 
   private func appendConstant(
@@ -202,7 +231,7 @@ struct ONNXReader {
   private func checkOldSoftmax(
     _ graph: Graph, _ values: [String: Value]
   ) throws(GraphError) {
-    for node in graph.nodes where node.operation == .softmax {
+    for node in graph.nodes where [.softmax, .logSoftmax].contains(node.operation) {
       let rank = values[node.outputs[0]]?.shape.count ?? 0
       let axis = node.int("axis", default: 1)
       guard axis == -1 || axis == rank - 1 else {

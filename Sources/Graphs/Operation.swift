@@ -1,4 +1,6 @@
 /// The operators of ONNX's default set that Equant knows; raw values are ONNX's names.
+///
+/// Reading a file rewrites further operators into these: see ``ONNXFile/read(_:)``.
 public enum Operation: String, Hashable, Sendable, CaseIterable {
   case convolution = "Conv"
   case batchNormalization = "BatchNormalization"
@@ -23,4 +25,12 @@ public enum Operation: String, Hashable, Sendable, CaseIterable {
   case bitwiseAnd = "BitwiseAnd"
   case bitwiseOr = "BitwiseOr"
   case cumulativeSum = "CumSum"
+  case clip = "Clip"
+  case leakyRelu = "LeakyRelu"
+  case sigmoid = "Sigmoid"
+  case hardSigmoid = "HardSigmoid"
+  case hardSwish = "HardSwish"
+  case logSoftmax = "LogSoftmax"
+  case concatenate = "Concat"
+  case transpose = "Transpose"
 }

@@ -1,4 +1,4 @@
-import Tensors
+public import Tensors
 
 /// The operators that unpack weights.
 extension ShapeInference {
@@ -124,4 +124,13 @@ extension ShapeInference {
     default: throw fail("input '\(name)' is \(tensor.elementType), expected int64")
     }
   }
+}
+
+/// The axis of a `Slice` of a tensor of `shape` and the part of it that is kept.
+///
+/// - Throws: ``GraphError`` where the bounds are not constants or more than one axis is sliced.
+public func slicedPart(
+  _ node: Node, of shape: [Int], _ constants: [String: Tensor]
+) throws(GraphError) -> (axis: Int, range: Range<Int>) {
+  try ShapeInference(node: node, values: [:], constants: constants).sliced(shape.map { $0 })
 }

@@ -49,6 +49,11 @@ struct ShapeInference {
     case .gather: try gather()
     case .gatherElements: try gatherElements()
     case .cumulativeSum: try any(0)
+    case .leakyRelu, .sigmoid, .hardSigmoid, .hardSwish: try number(0)
+    case .clip: try clip()
+    case .logSoftmax: try softmax()
+    case .concatenate: try concatenate()
+    case .transpose: try transpose()
     }
   }
 
@@ -193,7 +198,7 @@ extension ShapeInference {
   func fail(_ problem: String) -> GraphError { GraphError(node, problem) }
 
   /// Input `index`, or `nil` where it is left out.
-  private func optional(_ index: Int) throws(GraphError) -> Value? {
+  func optional(_ index: Int) throws(GraphError) -> Value? {
     guard node.inputs.indices.contains(index), node.inputs[index] != "" else { return nil }
     return values[node.inputs[index]]
   }
@@ -204,7 +209,7 @@ extension ShapeInference {
   }
 
   /// Input `index`, which must hold `float32`; half-precision numbers were widened on reading.
-  private func number(_ index: Int) throws(GraphError) -> Result {
+  func number(_ index: Int) throws(GraphError) -> Result {
     let result = try any(index)
     guard result.type == .float32 else {
       throw fail("input '\(node.inputs[index])' is \(result.type), expected float32")
@@ -212,7 +217,7 @@ extension ShapeInference {
     return result
   }
 
-  private func number(
+  func number(
     _ index: Int, rank: Int, _ meaning: String
   ) throws(GraphError) -> Result {
     let result = try number(index)
@@ -220,7 +225,7 @@ extension ShapeInference {
     return result
   }
 
-  private func rankError(_ index: Int, _ shape: [Int?], _ expected: String) -> GraphError {
+  func rankError(_ index: Int, _ shape: [Int?], _ expected: String) -> GraphError {
     fail("input '\(node.inputs[index])' has the shape \(describe(shape)), expected \(expected)")
   }
 

@@ -39,6 +39,13 @@ struct Signature {
     case .slice: self.init(3...5)
     case .gather, .gatherElements: self.init(2...2, ["axis": .int])
     case .bitShift: self.init(2...2, ["direction": .string])
+    case .clip: self.init(1...3)
+    case .leakyRelu: self.init(1...1, ["alpha": .float])
+    case .sigmoid, .hardSwish: self.init(1...1)
+    case .hardSigmoid: self.init(1...1, ["alpha": .float, "beta": .float])
+    case .logSoftmax: self.init(1...1, ["axis": .int])
+    case .concatenate: self.init(1...4096, ["axis": .int])
+    case .transpose: self.init(1...1, ["perm": .ints])
     case .cumulativeSum: self.init(2...2, ["exclusive": .int, "reverse": .int])
     }
   }

@@ -70,6 +70,12 @@ public enum Elementwise: Hashable, Sendable {
   case round
   /// `1 / (1 + exp(-x))`.
   case logistic
+  /// `x / (1 + exp(-alpha x))`, SiLU for an alpha of 1.
+  case swish
+  /// `alpha x + beta` kept between 0 and 1.
+  case hardSigmoid
+  /// `x` times its hard sigmoid.
+  case hardSwish
   /// Backward of `relu` from its result instead of its argument.
   case reluFromResult
 
@@ -80,6 +86,9 @@ public enum Elementwise: Hashable, Sendable {
     case .clip: dnnl_eltwise_clip
     case .round: dnnl_eltwise_round
     case .logistic: dnnl_eltwise_logistic
+    case .swish: dnnl_eltwise_swish
+    case .hardSigmoid: dnnl_eltwise_hardsigmoid
+    case .hardSwish: dnnl_eltwise_hardswish
     case .reluFromResult: dnnl_eltwise_relu_use_dst_for_bwd
     }
   }

@@ -92,6 +92,21 @@ extension PrimitiveDescription {
     }
   }
 
+  /// Arrays one after another along `axis`; the sources are ``Argument/source(at:)``.
+  public static func concatenation(
+    _ sources: [Layout], destination: Layout, axis: Int, attributes: Attributes = .init(),
+    on engine: Engine
+  ) throws(DNNLError) -> PrimitiveDescription {
+    let handles = sources.map { $0.handle as OpaquePointer? }
+    return try .init(
+      "dnnl_concat_primitive_desc_create",
+      to: "put \(sources.count) arrays together as \(destination)", attributes
+    ) {
+      dnnl_concat_primitive_desc_create(
+        &$0, engine.handle, destination.handle, Int32(handles.count), Int32(axis), handles, $1)
+    }
+  }
+
   /// Softmax along `axis`; `logarithm` gives its logarithm.
   public static func softmax(
     _ propagation: Propagation, source: Layout, destination: Layout, axis: Int,

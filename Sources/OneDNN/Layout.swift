@@ -88,6 +88,18 @@ public final class Layout {
     return Layout(owning: created(made))
   }
 
+  /// The part of `shape` elements that starts at `offsets`, without moving anything.
+  ///
+  /// - Throws: ``DNNLError`` if the order in memory does not allow it.
+  public func part(_ shape: [Int], at offsets: [Int]) throws(DNNLError) -> Layout {
+    var made: OpaquePointer?
+    try check("dnnl_memory_desc_create_submemory", to: "take \(shape) of an array \(self.shape)") {
+      dnnl_memory_desc_create_submemory(
+        &made, handle, shape.map { Int64($0) }, offsets.map { Int64($0) })
+    }
+    return Layout(owning: created(made))
+  }
+
   /// The extent of every axis.
   public var shape: [Int] { dims(dnnl_query_dims) }
 

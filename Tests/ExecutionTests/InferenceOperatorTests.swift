@@ -102,6 +102,56 @@ import Testing
     try agree(builder.finished([x, y, "input"]), using: &random)
   }
 
+  /// Functions of each element, alone and behind a convolution.
+  @Test(arguments: 0..<12 as Range<UInt64>)
+  func `functions of each element`(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed)
+    let channels = 1 + random.below(20)
+    let shape = [2, channels, 5, 4]
+    var builder = GraphBuilder(input: shape)
+    var x = "input"
+    if seed % 2 == 0 {
+      x = builder.convolution(
+        x, from: channels, to: channels, kernel: [3, 3], groups: channels,
+        ["pads": .ints([1, 0, 0, 1])], using: &random)
+    }
+    switch seed / 2 {
+    case 0:
+      let (low, high) = (Tensor(scalar: Float(0)), Tensor(scalar: Float(0.5)))
+      x = builder.add(.clip, [x, builder.constant(low), builder.constant(high)])
+    case 1: x = builder.add(.leakyRelu, [x], ["alpha": .float(0.1)])
+    case 2: x = builder.add(.hardSwish, [x])
+    case 3: x = builder.add(.hardSigmoid, [x], ["alpha": .float(0.3)])
+    case 4: x = builder.add(.multiply, [x, builder.add(.sigmoid, [x])])
+    default:
+      let gate = builder.add(.sigmoid, [builder.add(.globalAveragePool, [x])])
+      x = builder.add(.multiply, random.below(2) == 0 ? [x, gate] : [gate, x])
+      x = builder.add(.multiply, [x, builder.constant(Tensor(scalar: Float(3)))])
+    }
+    try agree(builder.finished([x]), using: &random)
+  }
+
+  /// A ShuffleNet's unit: halves of the channels, put together and dealt out in turn.
+  @Test(arguments: [false, true])
+  func `channels are sliced, joined and shuffled`(isDeclared: Bool) throws {
+    var random = SplitMix64(seed: 9)
+    var builder = GraphBuilder(input: [2, 12, 3, 5])
+    func numbers(_ values: [Int]) -> String {
+      builder.constant(Tensor(shape: [values.count], values.map { Int64($0) }))
+    }
+    let parts = [(0, 4), (4, 12)].map { from, to in
+      builder.add(.slice, ["input", numbers([from]), numbers([to]), numbers([1])])
+    }
+    let relu = builder.add(.relu, [parts[1]])
+    let whole = builder.add(.concatenate, [relu, parts[0]], ["axis": .int(1)])
+    let split = builder.add(.reshape, [whole, numbers([0, 3, 4, 3, 5])])
+    let turned = builder.add(.transpose, [split], ["perm": .ints([0, 2, 1, 3, 4])])
+    let joined = builder.add(.reshape, [turned, numbers([0, 12, 3, 5])])
+    // As an output, the tensor in the middle keeps the three steps apart.
+    let names = isDeclared ? [joined, turned, whole] : [joined]
+    try agree(builder.finished(names), using: &random)
+  }
+
   private func agree(_ graph: Graph, using random: inout SplitMix64) throws {
     let shape = graph.inputs[0].shape.compactMap(\.self)
     let input = Tensor.random(shape, using: &random)

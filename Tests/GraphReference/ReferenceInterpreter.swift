@@ -131,9 +131,56 @@ public struct ReferenceInterpreter {
         Double(Int(x.broadcast($0, in: shape)) | Int(y.broadcast($0, in: shape)))
       }
     case .slice:
-      // A stretch of the first axis, which is all that unpacking needs.
-      let inner = x.shape[1...].reduce(1, *)
-      return Array4(shape) { x.values[Int(operands[1]!.values[0]) * inner + $0] }
+      let axis = operand(3).map { Int($0.values[0]) } ?? 0
+      let begin = Int(operands[1]!.values[0])
+      let inner = x.shape[(axis + 1)...].reduce(1, *)
+      return Array4(shape) { i in
+        let (outer, rest) = (i / (inner * shape[axis]), i % (inner * shape[axis]))
+        return x.values[outer * inner * x.shape[axis] + begin * inner + rest]
+      }
+    case .leakyRelu:
+      let slope = Double(node.float("alpha", default: 0.01))
+      return Array4(shape) { x.values[$0] < 0 ? slope * x.values[$0] : x.values[$0] }
+    case .clip:
+      let (low, high) = (operand(1)?.values[0] ?? -.infinity, operand(2)?.values[0] ?? .infinity)
+      return Array4(shape) { min(max(x.values[$0], low), high) }
+    case .sigmoid:
+      return Array4(shape) { 1 / (1 + exp(-x.values[$0])) }
+    case .hardSigmoid:
+      let (a, b) = (node.float("alpha", default: 0.2), node.float("beta", default: 0.5))
+      return Array4(shape) { min(max(Double(a) * x.values[$0] + Double(b), 0), 1) }
+    case .hardSwish:
+      return Array4(shape) { x.values[$0] * min(max(x.values[$0] / 6 + 0.5, 0), 1) }
+    case .logSoftmax:
+      var softmax = node
+      softmax.operation = .softmax
+      let shares = compute(softmax, operands, shape)
+      return Array4(shape) { log(shares.values[$0]) }
+    case .concatenate:
+      let axis = x.axis(node.int("axis", default: 1))
+      let inner = shape[(axis + 1)...].reduce(1, *)
+      return Array4(shape) { i in
+        var place = i / inner % shape[axis]
+        for part in operands.compactMap(\.self) {
+          let extent = part.shape[axis]
+          if place < extent {
+            return part.values[
+              (i / (inner * shape[axis]) * extent + place) * inner + i % inner]
+          }
+          place -= extent
+        }
+        return .nan
+      }
+    case .transpose:
+      let order = node.ints("perm", default: Array(x.shape.indices.reversed()))
+      return Array4(shape) { i in
+        var (rest, place) = (i, Array(repeating: 0, count: shape.count))
+        for axis in shape.indices.reversed() {
+          place[order[axis]] = rest % shape[axis]
+          rest /= shape[axis]
+        }
+        return x.values[zip(place, x.shape).reduce(0) { $0 * $1.1 + $1.0 }]
+      }
     case .gather:
       return Array4(shape) { x.values[Int(operands[1]!.values[$0])] }
     case .gatherElements:

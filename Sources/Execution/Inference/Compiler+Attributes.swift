@@ -52,7 +52,9 @@ extension Compiler {
     var hasSum = false
     for item in leading + step.epilogue {
       switch item {
-      case .relu: attributes.postOperations.append(.elementwise(.relu))
+      case .elementwise(let function):
+        attributes.postOperations.append(
+          .elementwise(function.kind, alpha: function.alpha, beta: function.beta))
       case .affine(let scale, let shift):
         for (function, values, neutral) in [
           (Binary.multiply, scale, Float(1)), (.add, shift, 0),

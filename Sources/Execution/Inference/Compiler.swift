@@ -83,7 +83,7 @@ struct Compiler {
       try preparePool(
         &result, step, countsPadding ? .averageWithPadding : .averageWithoutPadding, window)
     case .globalAverage: try prepareGlobalAverage(&result, step)
-    case .add: try prepareSum(&result, step, index)
+    case .binary(let function): try prepareBinary(&result, step, index, function)
     case .affine(let scale, let shift):
       var attributes = try self.attributes(
         step, index, &result,
@@ -97,16 +97,18 @@ struct Compiler {
         try .binary(
           .multiply, layouts[step.sources[0].slot], factors.layout,
           destination: layouts[step.destination], attributes: attributes, on: engine))
-    case .relu:
+    case .elementwise(let function):
       result.kernel = .primitive(
         try .elementwise(
-          .inference, .relu, source: layouts[step.sources[0].slot],
-          destination: layouts[step.destination], on: engine))
-    case .softmax(let axis):
+          .inference, function.kind, source: layouts[step.sources[0].slot],
+          destination: layouts[step.destination], alpha: function.alpha, beta: function.beta,
+          on: engine))
+    case .softmax(let axis, let logarithm):
       result.kernel = .primitive(
         try .softmax(
           .inference, source: layouts[step.sources[0].slot],
-          destination: layouts[step.destination], axis: axis, on: engine))
+          destination: layouts[step.destination], axis: axis, logarithm: logarithm, on: engine))
+    case .concatenation, .part, .transposition, .shuffle: try prepareMove(&result, step)
     case .copy: try prepareCopy(&result, step)
     }
     return result
@@ -185,8 +187,8 @@ struct Compiler {
         kernel: Array(layout.shape[2...]), window: whole, on: engine))
   }
 
-  private mutating func prepareSum(
-    _ result: inout Prepared, _ step: Step, _ index: Int
+  private mutating func prepareBinary(
+    _ result: inout Prepared, _ step: Step, _ index: Int, _ function: Binary
   ) throws {
     var leading: [Epilogue] = []
     // A kernel for two arrays knows scales but no zero points: their share is added afterwards.
@@ -212,7 +214,7 @@ struct Compiler {
     result.bindings[.source1] = .slot(step.sources[1].slot, as: operands[1])
     result.kernel = .primitive(
       try .binary(
-        .add, operands[0], operands[1], destination: layouts[step.destination],
+        function, operands[0], operands[1], destination: layouts[step.destination],
         attributes: attributes, on: engine))
   }
 
@@ -221,7 +223,8 @@ struct Compiler {
     let (source, destination) = (layouts[view.slot], layouts[step.destination])
     if step.quantization == nil, view.affine == nil, view.slot != 0,
       source.elementType == destination.elementType,
-      source.shape.count != 4 || source.shape[1] == 1 || source.shape[2...] == [1, 1]
+      source.isRowMajor && destination.isRowMajor
+        || source.shape == destination.shape && source.shape.count == 4
     {
       share(view.slot, with: step.destination)
       return
@@ -231,12 +234,19 @@ struct Compiler {
       try quantize(affine, argument, &attributes, &result)
     }
     var target = destination
+    var origin = source
     if source.shape != destination.shape {
-      target = try Layout(source.shape, program.slots[step.destination].elementType)
-      result.bindings[.destination] = .slot(step.destination, as: target)
+      // Elements are counted in row-major order; one side at least lies like that.
+      if destination.isRowMajor {
+        target = try Layout(source.shape, program.slots[step.destination].elementType)
+        result.bindings[.destination] = .slot(step.destination, as: target)
+      } else {
+        origin = try source.reshaped(destination.shape)
+        result.bindings[.source] = .slot(view.slot, as: origin)
+      }
     }
     result.kernel = .primitive(
-      try .reorder(from: source, to: target, attributes: attributes, on: engine))
+      try .reorder(from: origin, to: target, attributes: attributes, on: engine))
   }
 
   /// Lets slot `heir` lie where `slot` lies.
@@ -250,6 +260,14 @@ struct Compiler {
       && program.slots.indices.allSatisfy { other in
         storage[other] != storage[slot] || lastUse[other] <= index
       }
+  }
+}
+
+extension Layout {
+  /// Whether elements lie in the order in which they are counted.
+  fileprivate var isRowMajor: Bool {
+    shape.count != 4 || shape[1] == 1 || shape[2...] == [1, 1]
+      || elementType.flatMap { try? Layout(shape, $0) } == self
   }
 }
 

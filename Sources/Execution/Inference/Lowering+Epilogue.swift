@@ -1,4 +1,5 @@
 import Graphs
+import OneDNN
 import Tensors
 
 /// The nodes behind a step's main work that it does along with it.
@@ -20,11 +21,20 @@ extension Lowering {
   /// convolutions or poolings read.
   func epilogue(after tensor: String, allowing: Allowance) throws(ExecutionError) -> Chain {
     var chain = Chain(last: tensor)
-    while let (index, node) = onlyConsumer(of: chain.last) {
+    while true {
+      if allowing == .everything, let gate = gate(on: chain.last) {
+        chain.epilogue.append(.elementwise(gate.function))
+        chain.absorbed.formUnion(gate.nodes)
+        chain.last = gate.result
+        continue
+      }
+      guard let (index, node) = onlyConsumer(of: chain.last) else { break }
       switch node.operation {
       case .quantizeLinear:
         let target = try affine(node)
-        if case .relu? = chain.epilogue.last, target.zeroPoint == target.range.lowerBound {
+        if case .elementwise(.relu)? = chain.epilogue.last,
+          target.zeroPoint == target.range.lowerBound
+        {
           chain.epilogue.removeLast()  // Clipping does the same.
         }
         chain.absorbed.insert(index)
@@ -38,11 +48,12 @@ extension Lowering {
         chain.last = node.outputs[0]
         return chain
       case _ where allowing == .quantization: return chain
-      case .relu: chain.epilogue.append(.relu)
+      case _ where function(node) != nil:
+        if let function = function(node) { chain.epilogue.append(.elementwise(function)) }
       case .batchNormalization where node.inputs[0] == chain.last:
         let (scale, shift) = try normalization(node)
         chain.epilogue.append(.affine(scale: scale, shift: shift))
-      case .add:
+      case .add, .multiply:
         guard let term = try term(of: node, besides: chain.last) else { return chain }
         chain.epilogue.append(term)
       default: return chain
@@ -53,8 +64,53 @@ extension Lowering {
     return chain
   }
 
+  /// `x` times a sigmoid of `x`, where nothing else reads either.
+  func gate(on tensor: String) -> (function: Function, nodes: [Int], result: String)? {
+    guard !declared.contains(tensor), let readers = uses[tensor], readers.count == 2 else {
+      return nil
+    }
+    for (first, second) in [(readers[0], readers[1]), (readers[1], readers[0])] {
+      let (sigmoid, product) = (nodes[first], nodes[second])
+      guard product.operation == .multiply,
+        Set(product.inputs) == [tensor, sigmoid.outputs[0]],
+        let (only, _) = onlyConsumer(of: sigmoid.outputs[0]), only == second,
+        var function = function(sigmoid)
+      else { continue }
+      switch function.kind {
+      case .logistic: function = Function(kind: .swish, alpha: 1)
+      case .hardSigmoid: function.kind = .hardSwish
+      default: continue
+      }
+      return (function, [first, second], product.outputs[0])
+    }
+    return nil
+  }
+
+  /// The function of each element that `node` is, or `nil` where it is something else.
+  func function(_ node: Node) -> Function? {
+    switch node.operation {
+    case .relu: return .relu
+    case .leakyRelu:
+      return Function(kind: .relu, alpha: node.float("alpha", default: 0.01))
+    case .sigmoid: return Function(kind: .logistic)
+    case .hardSigmoid:
+      return Function(
+        kind: .hardSigmoid, alpha: node.float("alpha", default: 0.2),
+        beta: node.float("beta", default: 0.5))
+    case .hardSwish: return Function(kind: .hardSwish, alpha: 1 / 6, beta: 0.5)
+    case .clip:
+      func bound(_ index: Int, _ standard: Float) -> Float {
+        guard node.inputs.indices.contains(index) else { return standard }
+        return graph.initializers[node.inputs[index]]?.floats.first ?? standard
+      }
+      let largest = Float.greatestFiniteMagnitude
+      return Function(kind: .clip, alpha: bound(1, -largest), beta: bound(2, largest))
+    default: return nil
+    }
+  }
+
   /// The one node that reads `tensor`, unless the caller wants to see `tensor` too.
-  private func onlyConsumer(of tensor: String) -> (Int, Node)? {
+  func onlyConsumer(of tensor: String) -> (Int, Node)? {
     guard !declared.contains(tensor), let readers = uses[tensor], readers.count == 1 else {
       return nil
     }
@@ -90,8 +146,11 @@ extension Lowering {
       guard padded.indices.allSatisfy({ padded[$0] == ($0 == 1 ? channels : 1) }) else {
         return nil
       }
-      return .affine(scale: values.map { _ in 1 }, shift: values)
+      return sum.operation == .add
+        ? .affine(scale: values.map { _ in 1 }, shift: values)
+        : .affine(scale: values, shift: values.map { _ in 0 })
     }
+    guard sum.operation == .add else { return nil }
     guard let view = views[other], view.slot != 0, program.slots[view.slot].shape == shape else {
       return nil
     }

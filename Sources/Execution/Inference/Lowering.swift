@@ -1,4 +1,5 @@
 import Graphs
+import OneDNN
 import Tensors
 
 /// Makes a graph into the steps of a ``Program``, as few as its meaning allows.
@@ -94,7 +95,8 @@ struct Lowering {
     switch node.operation {
     case .convolution: try lowerConvolution(node)
     case .gemm: try lowerProduct(node)
-    case .add: try lowerSum(node)
+    case .add: try lowerBinary(node, .add)
+    case .multiply: try lowerBinary(node, .multiply)
     case .batchNormalization:
       let (scale, shift) = try normalization(node)
       try append(node, .affine(scale: scale, shift: shift), [realView(node.inputs[0])])
@@ -111,16 +113,18 @@ struct Lowering {
         try window(node), countsPadding: node.int("count_include_pad", default: 0) != 0)
       try appendPlain(node, work)
     case .globalAveragePool: try lowerGlobalAverage(node)
-    case .relu: try appendPlain(node, .relu)
-    case .softmax:
-      let rank = shape(node.outputs[0]).count
-      let axis = node.int("axis", default: -1)
-      try appendPlain(node, .softmax(axis: axis < 0 ? axis + rank : axis))
-    case .flatten:
-      let source = try view(node.inputs[0])
-      let slot = addSlot(node, program.slots[source.slot].elementType)
-      add(Step(name: node.name, work: .copy, sources: [View(slot: source.slot)], destination: slot))
-      views[node.outputs[0]] = View(slot: slot, affine: source.affine)
+    case .relu, .leakyRelu, .clip, .sigmoid, .hardSigmoid, .hardSwish:
+      if let function = function(node) { try appendPlain(node, .elementwise(function)) }
+    case .softmax, .logSoftmax:
+      try appendPlain(
+        node, .softmax(axis: axis(node, default: -1), logarithm: node.operation == .logSoftmax))
+    case .flatten: try move(node, .copy)
+    case .reshape: try lowerReshape(node)
+    case .transpose:
+      let rank = shape(node.inputs[0]).count
+      try move(node, .transposition(node.ints("perm", default: (0..<rank).reversed())))
+    case .slice: try lowerSlice(node)
+    case .concatenate: try lowerConcatenation(node)
     case .identity: views[node.outputs[0]] = try view(node.inputs[0])
     case .quantizeLinear: try lowerQuantize(node)
     case .dequantizeLinear:
@@ -129,7 +133,7 @@ struct Lowering {
         throw ExecutionError(node, "dequantizes what is dequantized already")
       }
       views[node.outputs[0]] = View(slot: source.slot, affine: try affine(node))
-    case .multiply, .cast, .reshape, .slice, .gather, .gatherElements, .bitShift, .bitwiseAnd,
+    case .cast, .gather, .gatherElements, .bitShift, .bitwiseAnd,
       .bitwiseOr, .cumulativeSum:
       throw ExecutionError(node, "is run on constants only")
     }
@@ -158,8 +162,14 @@ struct Lowering {
     try append(node, .globalAverage, [source], chain, real: .float32)
   }
 
-  private mutating func lowerSum(_ node: Node) throws(ExecutionError) {
+  private mutating func lowerBinary(
+    _ node: Node, _ function: Binary
+  ) throws(ExecutionError) {
     var sources = [try operand(node.inputs[0]), try operand(node.inputs[1])]
+    if function != .add {
+      // Only a sum can be made of whole numbers as they are.
+      for i in 0..<2 where sources[i].affine != nil { sources[i] = try realView(node.inputs[i]) }
+    }
     let shapes = sources.map { program.slots[$0.slot].shape }
     let result = shape(node.outputs[0])
     if shapes[0] != result { sources.swapAt(0, 1) }
@@ -167,7 +177,85 @@ struct Lowering {
       throw ExecutionError(
         node, "stretches both its operands, \(shapes[0]) and \(shapes[1]); one must be whole")
     }
-    try append(node, .add, sources)
+    try append(node, .binary(function), sources)
+  }
+
+  func axis(_ node: Node, default standard: Int) -> Int {
+    let axis = node.int("axis", default: standard)
+    return axis < 0 ? axis + shape(node.inputs[0]).count : axis
+  }
+
+  /// A step that moves elements, whole numbers as well as reals.
+  private mutating func move(_ node: Node, _ work: Work) throws(ExecutionError) {
+    let given = try view(node.inputs[0])
+    let source = given.slot == 0 && !isCopy(work) ? try realView(node.inputs[0]) : given
+    let slot = addSlot(node, program.slots[source.slot].elementType)
+    add(Step(name: node.name, work: work, sources: [View(slot: source.slot)], destination: slot))
+    views[node.outputs[0]] = View(slot: slot, affine: source.affine)
+  }
+
+  private func isCopy(_ work: Work) -> Bool {
+    if case .copy = work { true } else { false }
+  }
+
+  private mutating func lowerReshape(_ node: Node) throws(ExecutionError) {
+    let (from, to) = (shape(node.inputs[0]), shape(node.outputs[0]))
+    if let shuffle = shuffle(node) {
+      absorbed.formUnion(shuffle.nodes)
+      let last = nodes[shuffle.nodes[1]]
+      var whole = node
+      whole.outputs = last.outputs
+      return try move(whole, .shuffle(groups: shuffle.groups))
+    }
+    guard from.count == 4, to.count == 4, from != to else { return try move(node, .copy) }
+    // Between two images, through the order in which elements are counted.
+    let source = try view(node.inputs[0])
+    let type = program.slots[source.slot].elementType
+    let flat = program.addSlot("\(node.name) flat", [from[0], from[1...].reduce(1, *)], type)
+    add(
+      Step(
+        name: "\(node.name) flat", work: .copy, sources: [View(slot: source.slot)],
+        destination: flat))
+    let slot = addSlot(node, type)
+    add(Step(name: node.name, work: .copy, sources: [View(slot: flat)], destination: slot))
+    views[node.outputs[0]] = View(slot: slot, affine: source.affine)
+  }
+
+  /// The channel shuffle that begins with `node`: split, exchange, join.
+  private func shuffle(_ node: Node) -> (groups: Int, nodes: [Int])? {
+    let (from, split) = (shape(node.inputs[0]), shape(node.outputs[0]))
+    guard from.count == 4, split.count == 5, split[0] == from[0], split[3...] == from[2...],
+      let (first, exchange) = onlyConsumer(of: node.outputs[0]),
+      exchange.operation == .transpose, exchange.ints("perm", default: []) == [0, 2, 1, 3, 4],
+      let (second, join) = onlyConsumer(of: exchange.outputs[0]), join.operation == .reshape,
+      shape(join.outputs[0]) == from
+    else { return nil }
+    return (split[1], [first, second])
+  }
+
+  private mutating func lowerSlice(_ node: Node) throws(ExecutionError) {
+    var offsets = shape(node.inputs[0]).map { _ in 0 }
+    let part: (axis: Int, range: Range<Int>)
+    do {
+      part = try Graphs.slicedPart(node, of: shape(node.inputs[0]), graph.initializers)
+    } catch { throw ExecutionError(error.place, error.problem) }
+    offsets[part.axis] = part.range.lowerBound
+    try move(node, .part(offsets: offsets))
+  }
+
+  private mutating func lowerConcatenation(_ node: Node) throws(ExecutionError) {
+    var sources: [View] = []
+    for name in node.inputs { sources.append(try view(name)) }
+    let affine = sources[0].affine
+    if affine == nil || sources.contains(where: { $0.affine != affine }) {
+      for (i, name) in node.inputs.enumerated() { sources[i] = try realView(name) }
+    }
+    let slot = addSlot(node, program.slots[sources[0].slot].elementType)
+    add(
+      Step(
+        name: node.name, work: .concatenation(axis: axis(node, default: 1)),
+        sources: sources.map { View(slot: $0.slot) }, destination: slot))
+    views[node.outputs[0]] = View(slot: slot, affine: sources[0].affine)
   }
 
   /// An operand of a sum: an activation, or a constant put into a slot.
@@ -275,8 +363,8 @@ struct Lowering {
     return Affine(scale: scales[0], zeroPoint: zeroPoints[0], elementType: type)
   }
 
-  private func window(_ node: Node) throws(ExecutionError) -> Window {
-    do { return try Window(node) } catch { throw ExecutionError(error.place, error.problem) }
+  private func window(_ node: Node) throws(ExecutionError) -> Graphs.Window {
+    do { return try Graphs.Window(node) } catch { throw ExecutionError(error.place, error.problem) }
   }
 
   /// The scale and shift per channel that a batch normalization comes to.

@@ -1,4 +1,5 @@
 import Graphs
+import OneDNN
 import Tensors
 
 /// A graph made into steps that each become one kernel.
@@ -60,17 +61,24 @@ struct Step {
 
 /// The main work of a step.
 enum Work {
-  case convolution(Weights, Window, groups: Int)
+  case convolution(Weights, Graphs.Window, groups: Int)
   /// Rows times weights of shape `[inputs, outputs]`.
   case product(Weights)
-  case maxPool(Window)
-  case averagePool(Window, countsPadding: Bool)
+  case maxPool(Graphs.Window)
+  case averagePool(Graphs.Window, countsPadding: Bool)
   case globalAverage
-  case add
+  /// A sum, or a product, of two tensors; one may be stretched to the other.
+  case binary(Binary)
   /// `scale x + shift`, a number for each channel.
   case affine(scale: [Float], shift: [Float])
-  case relu
-  case softmax(axis: Int)
+  case elementwise(Function)
+  case softmax(axis: Int, logarithm: Bool)
+  case concatenation(axis: Int)
+  /// The part of the source that starts at the offsets.
+  case part(offsets: [Int])
+  case transposition([Int])
+  /// Channels dealt out to `groups` groups in turn, as a ShuffleNet does.
+  case shuffle(groups: Int)
   /// The same elements in another element type, order or shape.
   case copy
 
@@ -84,9 +92,18 @@ enum Work {
   }
 }
 
+/// A function of each element.
+struct Function: Hashable {
+  var kind: Elementwise
+  var alpha: Float = 0
+  var beta: Float = 0
+
+  static let relu = Function(kind: .relu)
+}
+
 /// What is done to each element of a result before it is written.
 enum Epilogue {
-  case relu
+  case elementwise(Function)
   /// `scale x + shift`, a number for each channel (axis 1).
   case affine(scale: [Float], shift: [Float])
   /// Adds a tensor of the same shape.
