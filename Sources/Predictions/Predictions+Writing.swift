@@ -14,7 +14,10 @@ extension Predictions {
   }
 
   /// The bytes that ``write(to:)`` writes.
-  public func csv() -> [UInt8] {
+  public func csv() -> [UInt8] { csv(adding: []) }
+
+  /// The rows as CSV with further columns of numbers at the end.
+  func csv(adding columns: [(name: String, values: [Double])]) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(count * 48)
     let groups = attributes.map { $0.groups.map(Self.quoted) }
@@ -22,6 +25,7 @@ extension Predictions {
     header += attributes.dropFirst().map(\.name)
     if identities != nil { header.append("identity") }
     if weights != nil { header.append("weight") }
+    header += columns.map(\.name)
     bytes += header.map(Self.quoted).joined(separator: [Self.comma])
     bytes.append(Self.newline)
     for row in 0..<count {
@@ -41,6 +45,10 @@ extension Predictions {
       if let weights {
         bytes.append(Self.comma)
         bytes += weights[row].description.utf8
+      }
+      for column in columns {
+        bytes.append(Self.comma)
+        bytes += column.values[row].description.utf8
       }
       bytes.append(Self.newline)
     }

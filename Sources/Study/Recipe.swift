@@ -46,30 +46,30 @@ extension Study {
 
   /// A model that is trained with the study's settings and a change of them.
   ///
-  /// It starts from the weights of `base`, or without one where the study does. Without an
-  /// `objective` the mean cross-entropy is made small; what decides the result beside the training
-  /// settings has to be in `note`. The seed is set before `change` is called.
+  /// It starts from the weights of `base`, with the smaller learning rate of fine-tuning, or
+  /// without a base where the study does. The seed is set before `change` is called.
   func trained(
-    _ model: String, _ title: String, from base: String? = nil, note: String = "",
-    objective: (() throws -> (any Objective)?)? = nil,
+    _ model: String, _ title: String, from base: String? = nil,
     change: @escaping (inout TrainingSettings) -> Void = { _ in }
   ) -> Recipe {
     func settings(_ seed: UInt64) -> TrainingSettings {
       var training = self.settings.training
       training.seed = seed
+      if base != nil {
+        training.optimizer.learningRate = min(0.01, training.optimizer.learningRate)
+        training.epochs = self.settings.furtherEpochs
+      }
       change(&training)
       return training
     }
     return Recipe(
       model: model, title: title, base: base,
       settings: { seed in
-        try Self.text(settings(seed)) + note
-          + (base == nil ? try start(seed).fingerprint : "")
+        try Self.text(settings(seed)) + (base == nil ? try start(seed).fingerprint : "")
       },
       work: .train { seed, base, report in
         let trainer = try Trainer(
           settings(seed), dataset: dataset, graph: try base ?? start(seed),
-          objective: try objective?(),
           checkpoints: CheckpointPlan(path: book.path("seed-\(seed)/\(model).checkpoint")))
         return try trainer.run(shouldStop: shouldStop) { report(.training($0)) }
       })

@@ -8,10 +8,24 @@ extension Study {
     [
       trained("fine-tuned", "Fine-tuned (normal)"),
       quantized("int8", "Quantized", of: "fine-tuned"),
+      trained("fairalm", "FairALM, before quantization", from: "fine-tuned") {
+        $0.fairALM = FairALMSettings()
+      },
+      quantized("fairalm-int8", "FairALM, quantized", of: "fairalm"),
       calibratedOdds("calibrated-eo", "Calibrated EO, before quantization", of: "fine-tuned"),
       calibratedOdds(
         "calibrated-eo-int8", "Calibrated EO, quantized", of: "int8", against: ["calibrated-eo"]),
+      clustered("kmeans-16", "k-means, 16 clusters", of: "fine-tuned", clusters: 16),
+      clustered("kmeans-8", "k-means, 8 clusters", of: "fine-tuned", clusters: 8),
+      clustered("fairalm-kmeans-16", "FairALM, k-means, 16 clusters", of: "fairalm", clusters: 16),
+      clustered("fairalm-kmeans-8", "FairALM, k-means, 8 clusters", of: "fairalm", clusters: 8),
+      trained("balanced", "Balanced sampling", from: "fine-tuned") { $0.balance = .sampling },
+      quantized("balanced-int8", "Balanced sampling, quantized", of: "balanced"),
       rethresholded("rethreshold-int8", "Quantized, re-thresholded", of: "int8"),
+      rethresholded(
+        "rethreshold-kmeans-16", "k-means, 16 clusters, re-thresholded", of: "kmeans-16"),
+      rethresholded(
+        "rethreshold-kmeans-8", "k-means, 8 clusters, re-thresholded", of: "kmeans-8"),
     ]
   }
 
@@ -22,6 +36,17 @@ extension Study {
         graph, on: dataset, preprocessing: settings.training.preprocessing,
         settings: settings.quantization
       ).graph
+    }
+  }
+
+  /// A model whose weights share a few values, the best ones for each tensor; nothing is trained
+  /// after it.
+  private func clustered(
+    _ model: String, _ title: String, of base: String, clusters: Int
+  ) -> Recipe {
+    let scheme = "kmeans:\(clusters)"
+    return compressed(model, title, of: base, settings: scheme) { graph, _ in
+      try compress(graph, scheme: Scheme(scheme)).graph
     }
   }
 

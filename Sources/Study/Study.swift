@@ -18,6 +18,8 @@ public struct Study {
     public var seeds: [UInt64] = [0]
     /// How models are trained; the seed is replaced by each of `seeds`.
     public var training = TrainingSettings()
+    /// The epochs of models that go on from a trained one, such as FairALM's.
+    public var furtherEpochs = 2
     /// How they are quantized.
     public var quantization = Int8Settings()
     /// Which lines of the tables are made, by key; those they are made from are made too.

@@ -33,6 +33,13 @@ struct AuditCommand: ParsableCommand {
   @Option(help: "Warn about cells with fewer rows.")
   var minimumCell = 30
 
+  @Flag(
+    help: """
+      The scores are probabilities of a positive decision, as 'equant repair apply' writes them: \
+      rates are their means instead of shares above the threshold.
+      """)
+  var expected = false
+
   @Option(help: "How results are written to standard output.")
   var format = TableFormat.text
 
@@ -67,6 +74,10 @@ struct AuditCommand: ParsableCommand {
     }
     if sql != nil && (columns.weight != nil || columns.cluster != nil) {
       throw ValidationError("'--sql' counts rows: it knows neither weights nor clusters.")
+    }
+    if expected && (predictions == nil || columns.cluster != nil || saveCounts != nil) {
+      throw ValidationError(
+        "'--expected' goes with a predictions file, without clusters or counts.")
     }
     if columns.cluster != nil && saveCounts != nil {
       throw ValidationError("Counts do not know clusters: drop '--cluster' or '--save-counts'.")
@@ -110,6 +121,18 @@ struct AuditCommand: ParsableCommand {
     }
     if modelRun.model != nil { return try auditOfModel() }
     let path = predictions ?? ""
+    if expected {
+      let (rows, skipped) = try Predictions.reading(path, options: columns.reading)
+      let outcomes = rows.outcomes
+      var audit = try Audit(
+        Tally(
+          probabilities: outcomes.scores, labels: outcomes.labels, groups: outcomes.groups,
+          weights: outcomes.weights), options: options
+      ).noting([], skipped: skipped)
+      audit.warnings.append(
+        "rates are expected over all lots; their intervals are those of one draw")
+      return audit
+    }
     var remarks: [String] = []
     if columns.cluster == nil,
       try Predictions.columns(of: path, options: columns.reading).contains("identity")

@@ -50,7 +50,7 @@ struct BenchFairness: ParsableCommand {
     print(try prettyJSON(results))
   }
 
-  private static func best(of count: Int, _ body: () throws -> Void) rethrows -> Double {
+  static func best(of count: Int, _ body: () throws -> Void) rethrows -> Double {
     var best = Double.infinity
     for _ in 0..<count {
       let clock = ContinuousClock()
@@ -60,7 +60,7 @@ struct BenchFairness: ParsableCommand {
     return best
   }
 
-  private static func outcomes(_ count: Int, groups: Int, seed: UInt64) -> Outcomes {
+  static func outcomes(_ count: Int, groups: Int, seed: UInt64) -> Outcomes {
     var state = seed
     func next() -> UInt64 {
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407

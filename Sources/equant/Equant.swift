@@ -11,6 +11,7 @@ struct Equant: AsyncParsableCommand {
       Doctor.self,
       BenchLoading.self,
       BenchFairness.self,
+      BenchRepair.self,
       CoverageStudy.self,
       PosterAccount.self,
       BenchInference.self,
@@ -36,6 +37,7 @@ struct Equant: AsyncParsableCommand {
           AuditCommand.self,
           CompareCommand.self,
           GateCommand.self,
+          RepairCommand.self,
         ]),
       CommandGroup(
         name: "Experiments",

@@ -13,8 +13,8 @@ import Testing
         "--skip-damaged", "--quiet", "--id-column", "--label-column", "--score-column", "--by",
         "--cluster",
         "--weight-column", "--separator", "--positive", "--negative", "--skip-missing",
-        "--threshold", "--reference", "--confidence", "--minimum-cell", "--format", "--sql",
-        "--table", "--counts", "--save-counts", "--version", "--help",
+        "--threshold", "--reference", "--confidence", "--minimum-cell", "--expected", "--format",
+        "--sql", "--table", "--counts", "--save-counts", "--version", "--help",
       ])
   }
 

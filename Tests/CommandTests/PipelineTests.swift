@@ -77,7 +77,7 @@ import Testing
     let out = "\(task.folder)/study"
     let arguments = [
       "study", "--data", task.folder, "--target", "Warm", "--out", out, "--epochs", "1",
-      "--size", "32", "--quiet",
+      "--size", "32", "--models", "int8,kmeans-8,calibrated-eo-int8", "--quiet",
     ]
     let first = try RunningCommand(arguments).wait()
     #expect(first.status == 0, "\(first.errors)")

@@ -46,6 +46,7 @@ public struct Clustering: Sendable {
   ///   - weights: A `float32` tensor.
   ///   - importance: How much the error of each weight counts; `nil` counts all alike.
   ///   - kept: Which weights are stored; the others are zero. One codebook then serves all.
+  /// - Returns: The codebooks, and for each stored weight the number of its centroid.
   /// - Precondition: The tensor has an axis and 2 to 256 clusters are asked for.
   public func code(
     _ weights: Tensor, importance: [Float]? = nil, kept: [Bool]? = nil

@@ -150,7 +150,9 @@ struct ThresholdChoice {
       }
       chosen = hulls.map { _ in place }
     } else {
-      chosen = window(values, grid, options.tolerance)
+      // A corner and the place that is a tolerance away from it may differ by a rounding more.
+      let slack = options.grid == nil ? 1e-12 : 0
+      chosen = window(values, grid, options.tolerance + slack)
     }
     return hulls.indices.map { hulls[$0].choice(at: grid[chosen[$0]], isFirst: chosen[$0] == 0) }
   }

@@ -19,10 +19,7 @@ extension Repair {
 
   /// Decides every row: positively when its draw is below its probability.
   ///
-  /// - Parameters:
-  ///   - probabilities: Of a positive decision, in [0, 1].
-  ///   - ids: What names the rows.
-  ///   - seed: Equal seeds decide equal rows alike.
+  /// Rows are named by `ids`; equal seeds decide equal rows alike.
   public static func decisions(
     _ probabilities: [Double], ids: [String], seed: UInt64
   ) -> [Bool] {

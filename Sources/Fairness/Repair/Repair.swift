@@ -90,6 +90,7 @@ extension Repair {
   /// - Parameters:
   ///   - scores: P(positive) of every row, in [0, 1].
   ///   - groups: The group of every row.
+  /// - Returns: As many probabilities, in the rows' order.
   /// - Throws: ``RepairError/unseenGroups(_:known:)`` when a row's group has no rule.
   /// - Complexity: O(*n*), on all cores.
   public func probabilities(
