@@ -42,7 +42,7 @@ bench: build
 coverage-study: build
 	Scripts/coverage-study
 
-## a million seeded inputs to every reader of files that people give
+## a million seeded inputs to every reader of predictions, counts and policies
 fuzz: deps
 	Scripts/fuzz
 

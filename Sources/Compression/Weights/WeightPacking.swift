@@ -151,8 +151,12 @@ private struct PackedWriter {
     let packed = constant("\(part)\(width)", Tensor(shape: [bytes.count, 1], bytes))
     let shifts = shared(
       "shifts\(width)", Tensor(shape: [perByte], (0..<perByte).map { UInt8($0 * width) }))
-    let fields = node(.bitShift, [packed, shifts], ["direction": .string("RIGHT")])
-    let masked = node(.bitwiseAnd, [fields, shared("mask\(width)", Tensor(scalar: mask))])
+    // The mask comes first: OpenVINO may shift by dividing real numbers, which is exact only where
+    // the bits below are zero.
+    let masks = shared(
+      "masks\(width)", Tensor(shape: [perByte], (0..<perByte).map { mask << UInt8($0 * width) }))
+    let masked = node(
+      .bitShift, [node(.bitwiseAnd, [packed, masks]), shifts], ["direction": .string("RIGHT")])
     let flat = reshape(masked, to: [-1])
     guard codes.count % perByte != 0 else { return flat }
     return node(
