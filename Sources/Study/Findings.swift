@@ -41,11 +41,22 @@ struct Findings {
     }
     let verdict: String
     if gap.isReal {
-      verdict = moved > 0 ? "EO really grew" : "EO really shrank"
+      verdict =
+        moved > 0
+        ? "EO really grew"
+        : "EO really shrank"
+          + (levelsDown(model, base) ? ", by levelling down: no group gained" : "")
     } else {
       verdict = unsettled(model, base, gap)
     }
     return [name + change + ". " + verdict + "." + (gap.isReal ? whoPays(model, base) : "")]
+  }
+
+  /// Whether the gap shrank in every seed only because groups lost.
+  private func levelsDown(_ model: String, _ base: String) -> Bool {
+    let pairs = result.comparisons.filter { $0.model == model && $0.base == base }
+    return !pairs.isEmpty
+      && pairs.allSatisfy { $0.comparison.drift[.equalOpportunity]?.levellingDown == true }
   }
 
   /// What can be said when the interval holds 0.

@@ -68,10 +68,13 @@ extension Study {
         try Self.text(settings(seed)) + (base == nil ? try start(seed).fingerprint : "")
       },
       work: .train { seed, base, report in
+        let settings = settings(seed)
         let trainer = try Trainer(
-          settings(seed), dataset: dataset, graph: try base ?? start(seed),
+          settings, dataset: dataset, graph: try base ?? start(seed),
           checkpoints: CheckpointPlan(path: book.path("seed-\(seed)/\(model).checkpoint")))
-        return try trainer.run(shouldStop: shouldStop) { report(.training($0)) }
+        return try trainer.run(shouldStop: shouldStop) {
+          report(.training($0, epochs: settings.epochs))
+        }
       })
   }
 

@@ -36,7 +36,7 @@ public struct Study {
     /// A part begins, or was found made already.
     case part(String, isMade: Bool)
     /// A training run goes on.
-    case training(TrainingEvent)
+    case training(TrainingEvent, epochs: Int)
     /// Rows are predicted.
     case rows(String, done: Int, of: Int)
   }

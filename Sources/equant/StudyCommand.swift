@@ -123,7 +123,7 @@ struct StudyCommand: ParsableCommand {
     settings.training.precision = .automatic
     switch preset {
     case .demo:
-      settings.training.limit = 12_000
+      settings.training.limit = 10_000
       // FairALM goes on from the fine-tuned model: two epochs and one are the time of three.
       settings.training.epochs = 2
       settings.furtherEpochs = 1
@@ -148,7 +148,7 @@ struct StudyCommand: ParsableCommand {
   private func drawPortraits() throws -> String {
     let folder = "\(out)/portraits"
     // The official proportions are 80 : 10 : 10; the demo wants more test rows for its intervals.
-    let counts = preset == .demo ? (12_000, 2_000, 6_000) : (162_770, 19_867, 19_962)
+    let counts = preset == .demo ? (10_000, 2_000, 6_000) : (162_770, 19_867, 19_962)
     let plan = PortraitPlan.sampled(
       train: counts.0, validation: counts.1, test: counts.2, seed: 0)
     let bar = Mutex(Progress(quiet: output.quiet))
@@ -169,7 +169,7 @@ struct StudyCommand: ParsableCommand {
   private func show(_ event: Study.Event, _ progress: inout Progress) {
     switch event {
     case .part(let name, let isMade): progress.say(isMade ? "\(name): there already" : "\(name)")
-    case .training(let event): progress.show(event, epochs: settings().training.epochs)
+    case .training(let event, let epochs): progress.show(event, epochs: epochs)
     case .rows(let what, let done, let total): progress.show(what, done, of: total)
     }
   }

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct SummaryTests {
   /// Three seeds of two models: the second loses true positives of group a.
-  private func result(lost: [Int], balanced: Bool = false) throws -> StudyResult {
+  private func result(lost: [Int], balanced: Bool = false, refused: Int = 0) throws -> StudyResult {
     let n = 400
     let labels = (0..<n).map { $0 % 2 == 0 }
     let groups = Attribute("group", of: (0..<n).map { $0 < n / 2 ? "a" : "b" })
@@ -19,6 +19,9 @@ import Testing
       // Mistakes of the other group that are taken back keep the accuracy.
       for i in 0..<(balanced ? lost : 0) { after[n / 2 + 1 + 2 * i] = 0.1 }
       for i in 0..<(balanced ? lost : 0) { before[n / 2 + 1 + 2 * i] = 0.9 }
+      // Positives of the other group that are refused, all but ten of them before already.
+      for i in 0..<refused { after[n / 2 + 2 * i] = 0.2 }
+      for i in 0..<max(0, refused - 10) { before[n / 2 + 2 * i] = 0.2 }
       let outcomes = [before, after].map {
         Outcomes(scores: $0, labels: labels, groups: groups)
       }
@@ -79,6 +82,13 @@ import Testing
     #expect(!more.contains { $0.contains("accuracy alone") })
     let hidden = try #require(try result(lost: [30], balanced: true).findings)
     #expect(hidden.contains { $0.contains("accuracy alone") }, "\(hidden)")
+  }
+
+  @Test func `a gap that shrinks because everybody is refused is called that`() throws {
+    let refused = try #require(try result(lost: [70], refused: 70).findings)
+    #expect(refused.contains { $0.contains("really shrank, by levelling down") }, "\(refused)")
+    let repaired = try #require(try result(lost: [30]).findings)
+    #expect(!repaired.contains { $0.contains("levelling down") }, "\(repaired)")
   }
 
   @Test func `figures are bounded and add up`() throws {
