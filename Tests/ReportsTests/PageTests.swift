@@ -138,6 +138,26 @@ import Testing
     #expect(verdict.headline[1].contains("open"))
   }
 
+  @Test func `the headline asks about compressions, not about repairs`() throws {
+    var result = try StudyFolder(try folder()).result
+    let pair = result.comparisons[0]
+    result.models = []
+    result.comparisons = []
+    let kinds: [(String, StudyResult.Kind)] = [
+      ("small", .compressed), ("smaller", .compressed), ("mended", .repaired),
+    ]
+    for (model, kind) in kinds {
+      var another = pair
+      another.model = model
+      result.comparisons.append(another)
+      result.models?.append(
+        StudyResult.Model(model: model, title: model, kind: kind, base: pair.base))
+    }
+    let verdict = StudyVerdict(result)
+    #expect(verdict.entries.count == 3)
+    #expect(verdict.headline[0].hasPrefix("Of 2 compressed models"), "\(verdict.headline)")
+  }
+
   @Test func `cells say what is behind them`() throws {
     let table = StudyTables(try StudyFolder(try folder()).result).ratesByGroup
     #expect(table.explanations.count == table.rows.count)

@@ -46,25 +46,27 @@ public struct StudyVerdict: Hashable, Codable, Sendable {
       ]
       return
     }
-    guard found.count > 1 else {
-      headline = entries[0].sentences
+    // The question is who pays for the compression; training and repairs have their entries.
+    let compressed = found.filter { $0.kind == .compressed }
+    let asked = compressed.isEmpty ? found : compressed
+    // A clear harm is worth more words than an open question, and a large one more than a small.
+    let worst = asked.max { $0.worst < $1.worst } ?? first
+    guard asked.count > 1 else {
+      headline = [worst.what + ".", worst.who]
       return
     }
-    let smallest = found.min { $0.bytes.after < $1.bytes.after } ?? first
-    // A clear harm is worth more words than an open question, and a large one more than a small.
-    let worst = found.max { $0.worst < $1.worst } ?? first
-    let counts = [(Verdict.worse, "worse"), (.undecided, "undecided"), (.better, "better")]
-      .compactMap { verdict, name -> String? in
-        let count = found.count { $0.worst.verdict == verdict }
-        return count > 0 ? "\(count) \(name)" : nil
-      }
-    let kept = found.count { $0.worst.verdict == .preserved }
+    let counts = [
+      (Verdict.preserved, "shown to keep both gaps"), (.better, "better"),
+      (.undecided, "undecided"), (.worse, "worse"),
+    ].compactMap { verdict, name -> String? in
+      let count = asked.count { $0.worst.verdict == verdict }
+      return count > 0 || verdict == .preserved ? "\(count) \(name)" : nil
+    }
+    let things = compressed.isEmpty ? "models" : "compressed models"
     headline = [
-      "\(found.count) times a model was held against the one before it, on the same "
-        + "\(first.pairs[0].comparison.rows) people. \(smallest.what).",
-      (["In \(kept) of the \(found.count) both gaps are shown to be kept"] + counts).joined(
-        separator: ", ") + ". "
-        + "\(worst.pairs[0].title), against \(worst.base): \(worst.who)",
+      "Of \(asked.count) \(things), each held against the one it was made from: "
+        + counts.joined(separator: ", ") + ".",
+      "The worst: \(worst.what). \(worst.who)",
     ]
   }
 

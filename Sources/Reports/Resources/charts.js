@@ -56,10 +56,12 @@ function layoutOf(chart) {
 
 /// A figure: caption with a summary in words, the chart, and its numbers as a table.
 ///
-/// `traces` and `layout` are functions of the colours, asked again when these change.
-function chart({ title, summary, traces, layout, table, size = "" }) {
+/// `traces` and `layout` are functions of the colours, asked again when these change; `height` is
+/// the least, in rem.
+function chart({ title, summary, traces, layout, table, size = "", height = 0 }) {
   const plot = element("div",
     { class: `plot ${size}`, role: "img", "aria-label": `${title}. ${summary}` });
+  if (height > 0) plot.style.minHeight = `${height}rem`;
   const figure = element("figure", {},
     element("figcaption", {},
       element("strong", {}, title), element("span", { class: "summary" }, summary)),

@@ -93,7 +93,7 @@ sections.gaps = (study, body) => {
         fillcolor: colours.accent, opacity: 0.15, line: { width: 0 }, layer: "below",
       }],
     }),
-    size: compared.length < 4 ? "short" : "",
+    size: compared.length < 4 ? "short" : "", height: 8 + 2.6 * compared.length,
     table: makeTable("How much each gap grew", ["model", "seed", "gap", "growth", "interval", "verdict"],
       pairs.flatMap(pair => kinds.map(kind => {
         const drift = pair.comparison.drift[kind];
@@ -118,10 +118,23 @@ function frontierPoints(kind) {
       high: gaps.length > 1 ? Math.max(...sizes) : gaps[0].absoluteHigh ?? sizes[0],
       accuracy: mean(entry.rows.map(row => row.accuracy.value ?? NaN)),
       lowest: Math.min(...rates), highest: Math.max(...rates),
-      leveled: study.result.comparisons.some(pair => pair.model === entry.model
-        && pair.comparison.drift[kind]?.levellingDown),
+      leveled: study.result.comparisons.some(({ model, comparison: { drift } }) =>
+        model === entry.model && drift[kind]?.verdict === "better" && drift[kind].levellingDown),
     };
   }).filter(Boolean));
+}
+
+/// Up to so many points carry their names; more would write over each other, and carry numbers.
+const fewPoints = 6;
+
+/// What stands beside a point.
+function label(points, index) {
+  return points.length > fewPoints ? String(index + 1) : plain(points[index].title);
+}
+
+/// A point's name in the text and the table of its chart.
+function numbered(points, index) {
+  return (points.length > fewPoints ? `${index + 1} ` : "") + points[index].title;
 }
 
 function accuracyScale(points, colours) {
@@ -138,11 +151,13 @@ sections.frontier = (study, body) => {
     clear(content);
     const points = frontierPoints(kind);
     const leveled = points.filter(point => point.leveled);
-    const place = index => ["top center", "bottom center"][index % 2];
+    const many = points.length > fewPoints;
+    const place = index =>
+      ["top center", "bottom center", "middle left", "middle right"][index % (many ? 4 : 2)];
     content.append(chart({
       title: `Bytes of the file against ${gapNames[kind]}`,
       summary: "Lower and further left is better. "
-        + points.map(point => `${point.title}: ${megabytes(point.bytes)}, gap ${decimal(point.gap)}, `
+        + points.map((point, index) => `${numbered(points, index)}: ${megabytes(point.bytes)}, gap ${decimal(point.gap)}, `
           + `accuracy ${percent(point.accuracy)}`).join("; ")
         + (leveled.length ? `. Ringed: the gap shrank by levelling down (${leveled.map(
           point => point.title).join(", ")}).` : "."),
@@ -153,11 +168,12 @@ sections.frontier = (study, body) => {
           array: points.map(point => point.high - point.gap),
           arrayminus: points.map(point => point.gap - point.low),
         },
-        mode: "markers+text", text: points.map(point => plain(point.title)),
+        mode: "markers+text", text: points.map((_, index) => label(points, index)),
+        hovertext: points.map(point => plain(point.title)),
         textposition: points.map((_, index) => place(index)), cliponaxis: false,
         marker: accuracyScale(points, colours), showlegend: false,
         customdata: points.map(point => 100 * point.accuracy),
-        hovertemplate: "%{text}<br>%{x:.3f} MB<br>gap %{y:.3f}<br>accuracy %{customdata:.2f} %<extra></extra>",
+        hovertemplate: "%{hovertext}<br>%{x:.3f} MB<br>gap %{y:.3f}<br>accuracy %{customdata:.2f} %<extra></extra>",
       }, {
         x: leveled.map(point => point.bytes / 1e6), y: leveled.map(point => point.gap),
         mode: "markers", name: "levelling down", hoverinfo: "skip", showlegend: leveled.length > 0,
@@ -172,7 +188,7 @@ sections.frontier = (study, body) => {
       }),
       table: makeTable("Size, gap and accuracy",
         ["model", "bytes", "gap", "interval or range", "accuracy", "levelling down"],
-        points.map(point => [point.title, String(point.bytes), decimal(point.gap),
+        points.map((point, index) => [numbered(points, index), String(point.bytes), decimal(point.gap),
           range(point.low, point.high), percent(point.accuracy, 2), point.leveled ? "yes" : "no"]),
         [0, 5]),
     }).figure);
@@ -194,11 +210,12 @@ function refusal(points) {
       + (inside.length ? `There: ${inside.map(point => point.title).join(", ")}.` : "No model is there."),
     traces: colours => [{
       x: points.map(point => point.lowest), y: points.map(point => point.highest - point.lowest),
-      mode: "markers+text", text: points.map(point => plain(point.title)), cliponaxis: false,
+      mode: "markers+text", text: points.map((_, index) => label(points, index)),
+      hovertext: points.map(point => plain(point.title)), cliponaxis: false,
       textposition: points.map((point, index) =>
         ["top", "bottom"][index % 2] + (point.lowest > 0.5 ? " left" : " right")),
       marker: accuracyScale(points, colours), showlegend: false,
-      hovertemplate: "%{text}<br>lowest TPR %{x:.3f}<br>gap %{y:.3f}<extra></extra>",
+      hovertemplate: "%{hovertext}<br>lowest TPR %{x:.3f}<br>gap %{y:.3f}<extra></extra>",
     }],
     layout: colours => ({
       xaxis: { title: { text: "TPR of the worst-served group" }, range: [0, 1.02] },
@@ -214,7 +231,7 @@ function refusal(points) {
     }),
     table: makeTable("TPR of the worst- and the best-served group",
       ["model", "lowest TPR", "highest TPR", "refuses"],
-      points.map(point => [point.title, decimal(point.lowest), decimal(point.highest),
+      points.map((point, index) => [numbered(points, index), decimal(point.lowest), decimal(point.highest),
         point.highest < half ? "yes" : "no"]), [0, 3]),
   });
 }
