@@ -1,10 +1,12 @@
 """Does Equant learn as PyTorch does? The same images, the same recipe, several seeds.
 
-    python Benchmarks/learning.py DATA [--seeds 3] [--epochs 3] [--size 64] [--precision bf16] [--only equant|torch]
+    python Benchmarks/learning.py DATA [--seeds 3] [--epochs 3] [--size 64] [--precision bf16]
+        [--only equant|torch] [--keep FOLDER]
 
 DATA is a folder in CelebA's layout (equant portraits --out DATA ...). Trains a two-class ResNet-18
 from scratch on the train split (SGD, momentum 0.9, weight decay 1e-4, one-cycle to 0.05, batch 64,
-no augmentation) and prints the test accuracy of each seed and of each side, with the mean.
+no augmentation) and prints the test accuracy of each seed and of each side, with the mean. --keep leaves Equant's
+models and test predictions in FOLDER, and a model that is there already is not trained again.
 """
 
 import argparse
@@ -90,12 +92,15 @@ def torch_run(x, y, part, arguments, seed):
 def equant_run(data, arguments, seed):
     """The test accuracy of one run of `equant train` and `equant predict`."""
     equant = os.path.abspath(os.environ.get("EQUANT", ".build/release/equant"))
-    with tempfile.TemporaryDirectory() as folder:
-        model, csv = os.path.join(folder, "model.onnx"), os.path.join(folder, "test.csv")
-        subprocess.run(
-            [equant, "train", "--data", data, "--out", model, "--epochs", str(arguments.epochs),
-             "--size", str(arguments.size), "--precision", arguments.precision, "--batch", "64",
-             "--seed", str(seed)], check=True, stdout=subprocess.DEVNULL)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = arguments.keep or scratch
+        model = os.path.join(folder, f"base-{seed}.onnx")
+        csv = os.path.join(folder, f"base-{seed}.csv")
+        if not os.path.exists(model):
+            subprocess.run(
+                [equant, "train", "--data", data, "--out", model, "--epochs", str(arguments.epochs),
+                 "--size", str(arguments.size), "--precision", arguments.precision, "--batch", "64",
+                 "--seed", str(seed)], check=True, stdout=subprocess.DEVNULL)
         subprocess.run([equant, "predict", model, "--data", data, "--out", csv], check=True,
                        stdout=subprocess.DEVNULL)
         audit = json.loads(subprocess.run(
@@ -111,6 +116,7 @@ def main():
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--precision", default="bf16", choices=["f32", "bf16"])
     parser.add_argument("--only", choices=["equant", "torch"])
+    parser.add_argument("--keep", metavar="FOLDER")
     arguments = parser.parse_args()
     found = {"equant": [], "torch": []}
     if arguments.only != "equant":
