@@ -11,8 +11,10 @@ public struct ModelInventory: Hashable, Sendable {
     public var elementType: ElementType
     /// The extents, outermost first.
     public var shape: [Int]
-    /// The bytes of the file that its elements take.
+    /// The bytes of the file that its elements take; 0 when they are in another file.
     public var bytes: Int
+    /// The bytes of another file that its elements take.
+    public var externalBytes: Int
 
     /// The number of elements.
     public var count: Int { shape.reduce(1, *) }
@@ -35,6 +37,8 @@ public struct ModelInventory: Hashable, Sendable {
 
   /// The bytes of all constants' elements.
   public var payload: Int { entries.reduce(0) { $0 + $1.bytes } }
+  /// The bytes of elements that are in other files.
+  public var externalBytes: Int { entries.reduce(0) { $0 + $1.externalBytes } }
   /// The rest of the file: names, nodes, attributes, metadata.
   ///
   /// `payload + overhead = fileBytes`.
@@ -57,7 +61,9 @@ public struct ModelInventory: Hashable, Sendable {
       model.opsetImport.first { $0.domain == "" || $0.domain == "ai.onnx" }
       .map { Int($0.version) } ?? 0
     do {
-      graph = try ONNXReader(model: model).graph()
+      graph = try ONNXReader(
+        model: model, external: ExternalData(besideModelAt: path)
+      ).graph()
       values = try graph.inferValues(inputs: inputs)
       entries = []
       for tensor in model.graph.initializer {
@@ -119,5 +125,6 @@ extension ModelInventory.Entry {
     elementType = try proto.elementType()
     shape = proto.dims.map(Int.init)
     bytes = proto.payload
+    externalBytes = proto.isExternal ? elementType.byteCount(of: shape.reduce(1, *)) : 0
   }
 }

@@ -23,13 +23,17 @@ public enum ONNXFile {
     try graph(try Files.read(path), path: path)
   }
 
-  /// The model in the contents of a file; `path` only names it in messages.
+  /// The model in the contents of the file at `path`; the file itself is not read.
+  ///
+  /// Files beside it are, where the model keeps tensors in them.
   ///
   /// - Throws: ``FileError`` as ``read(_:)`` does.
   public static func graph(_ bytes: [UInt8], path: String) throws(FileError) -> Graph {
     let model = try decode(bytes, path: path)
     do {
-      return try ONNXReader(model: model).graph()
+      return try ONNXReader(
+        model: model, external: ExternalData(besideModelAt: path)
+      ).graph()
     } catch {
       throw FileError(path, error.description)
     }

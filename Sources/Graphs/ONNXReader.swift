@@ -4,6 +4,7 @@ import Tensors
 /// Turns ONNX's messages, which anybody may have written, into a tidy graph.
 struct ONNXReader {
   var model: ONNXModelProto
+  var external: ExternalData
 
   func graph() throws(GraphError) -> Graph {
     guard model.hasGraph else { throw GraphError("the file", "holds no ONNX graph") }
@@ -19,7 +20,7 @@ struct ONNXReader {
     for entry in model.metadataProps { graph.metadata[entry.key] = entry.value }
     for tensor in proto.initializer {
       guard !tensor.name.isEmpty else { throw GraphError("a constant", "has no name") }
-      let value = try tensor.tensor()
+      let value = try tensor.tensor(external)
       guard graph.initializers.updateValue(value.halfWidened, forKey: tensor.name) == nil else {
         throw GraphError(tensor.place, "is defined twice")
       }
@@ -181,7 +182,7 @@ struct ONNXReader {
     case 1: return .float(proto.f)
     case 2: return .int(Int(proto.i))
     case 3: return .string(try text(proto.s))
-    case 4: return .tensor(try proto.t.tensor())
+    case 4: return .tensor(try proto.t.tensor(external))
     case 6: return .floats(proto.floats)
     case 7: return .ints(proto.ints.map(Int.init))
     case 8:

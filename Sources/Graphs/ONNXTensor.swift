@@ -57,18 +57,17 @@ extension ONNXTensorProto {
     return type
   }
 
+  /// Whether the elements are in another file.
+  var isExternal: Bool { dataLocation == 1 }
+
   /// The tensor, with every length checked against the data before anything is allocated.
-  func tensor() throws(GraphError) -> Tensor {
+  ///
+  /// - Parameter external: Where elements that are not in the file itself come from.
+  /// - Returns: The tensor as stored.
+  /// - Throws: ``GraphError`` when the elements are missing, too many or out of reach.
+  func tensor(_ external: ExternalData) throws(GraphError) -> Tensor {
     let type = try elementType()
-    guard dataLocation == 0, externalData.isEmpty else {
-      let file = externalData.first { $0.key == "location" }?.value ?? ""
-      throw GraphError(
-        place,
-        "is stored in another file, '\(file)', which is not supported; save the model with its "
-          + "weights inside, as onnx.save(onnx.load(path), new_path) does")
-    }
     guard !hasSegment else { throw GraphError(place, "is split into segments; not supported") }
-    let stored = storedByteCount(type)
     var count = 1
     for extent in dims {
       let (product, overflow) = count.multipliedReportingOverflow(by: Int(extent))
@@ -77,12 +76,18 @@ extension ONNXTensorProto {
       else { throw GraphError(place, "has the impossible shape \(dims)") }
       count = product
     }
+    let shape = dims.map(Int.init)
+    if isExternal {
+      let bytes = try external.bytes(of: self, count: type.byteCount(of: count))
+      return Tensor(shape: shape, elementType: type, bytes: bytes)
+    }
+    let stored = storedByteCount(type)
     guard stored == type.byteCount(of: count) else {
       throw GraphError(
         place,
         "holds \(stored) bytes, expected \(type.byteCount(of: count)) for \(type) of shape \(dims)")
     }
-    return Tensor(shape: dims.map(Int.init), elementType: type, bytes: elementBytes(type))
+    return Tensor(shape: shape, elementType: type, bytes: elementBytes(type))
   }
 
   /// How many bytes the elements have once they are in row-major order.
