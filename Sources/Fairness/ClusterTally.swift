@@ -13,6 +13,9 @@ struct ClusterTally: Sendable {
   /// Ordered by cluster, then group.
   var entries: [Entry]
 
+  /// Counts that are there already, ordered by cluster, then group.
+  init(entries: [Entry]) { self.entries = entries }
+
   /// Counts `outcomes` by cluster and group.
   init(_ outcomes: Outcomes, clusters: [Int32], threshold: Double) {
     var table: [Int64: SIMD4<Double>] = [:]

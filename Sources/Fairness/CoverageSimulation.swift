@@ -129,6 +129,23 @@ public struct CoverageSimulation: Sendable {
     Flipping(rows: [60, 30], before: [0.8, 0.6], lost: [0.03, 0.06], gained: [0.03, 0.02]),
   ]
 
+  /// What repairs and lucky models do: gaps that vanish, that change their sign, that are 0 before
+  /// and after; and four groups, of which two are equally far out.
+  private static let corners = [
+    Flipping(rows: [1914, 400], before: [0.8, 0.6], lost: [0.01, 0.01], gained: [0.01, 0.21]),
+    Flipping(rows: [1914, 400], before: [0.8, 0.7], lost: [0.02, 0.01], gained: [0.01, 0.16]),
+    Flipping(rows: [1914, 400], before: [0.8, 0.8], lost: [0.01, 0.01], gained: [0.01, 0.01]),
+    Flipping(
+      rows: [1000, 300, 300, 100], before: [0.8, 0.6, 0.6, 0.7], lost: [0.01, 0.02, 0.01, 0.02],
+      gained: [0.01, 0.01, 0.02, 0.02]),
+    Flipping(
+      rows: [1000, 300, 300, 100], before: [0.8, 0.8, 0.8, 0.8], lost: [0.01, 0.02, 0.02, 0.02],
+      gained: [0.01, 0.02, 0.02, 0.02]),
+    Flipping(
+      rows: [1000, 300, 300, 100], before: [0.8, 0.6, 0.7, 0.7], lost: [0.01, 0.01, 0.01, 0.01],
+      gained: [0.01, 0.21, 0.11, 0.11]),
+  ]
+
   /// The coverage of 95 % intervals of the drift of a gap, closed and resampled.
   public func drifts() -> [Line] {
     Self.flippings.flatMap { setting in
@@ -160,22 +177,22 @@ public struct CoverageSimulation: Sendable {
   /// The coverage of the intervals of drifts that have no closed form.
   public func compositeDrifts() -> [Line] {
     let kinds: [GapKind] = [.predictiveParity, .equalizedOdds, .averageAbsoluteOdds, .f1]
-    let bounded = Self.flippings.map { setting in
-      let truth = Self.truth(.averageAbsoluteOdds, setting)
-      return share(
-        "drift of \(GapKind.averageAbsoluteOdds.title), \(setting.name)", "as compare does",
-        resampled
-      ) { random in
-        var options = ComparisonOptions()
-        options.draws = 100
-        let comparison = try? Comparison(setting.draw(&random), options: options)
-        return comparison?.drift[.averageAbsoluteOdds]?.interval.map { $0.contains(truth) }
+    let sizes: [GapKind] = [.equalOpportunity, .equalizedOdds, .averageAbsoluteOdds]
+    let growths = (Self.flippings + Self.corners).flatMap { setting in
+      sizes.map { kind in
+        let truth = Self.growth(kind, setting)
+        return share("growth of \(kind.title), \(setting.name)", "MOVER by cases", simulations) {
+          random in
+          DriftMaker(tally: setting.draw(&random)).growths.interval(kind, .full)
+            .map { $0.contains(truth) }
+        }
       }
     }
-    return bounded
-      + Self.flippings.flatMap { setting in
+    return growths
+      + (Self.flippings + Self.corners).flatMap { setting in
         kinds.flatMap { kind in
-          [Resampling.posterior, .stratified].map { scheme in
+          (setting.rows.count > 2 ? [.posterior] : [Resampling.posterior, .stratified]).map {
+            scheme in
             let truth = Self.truth(kind, setting)
             return share(
               "drift of \(kind.title), \(setting.name)", "\(scheme.rawValue), percentile",
@@ -190,7 +207,17 @@ public struct CoverageSimulation: Sendable {
   }
 
   private static func truth(_ kind: GapKind, _ setting: Flipping) -> Double {
-    let cells = setting.rows.indices.flatMap { group -> [SIMD4<Double>] in
+    DriftMaker.drifts(of: cells(setting), [kind], GapTable(groups: setting.rows.count))[0]
+  }
+
+  private static func growth(_ kind: GapKind, _ setting: Flipping) -> Double {
+    var tally = PairedTally(names: setting.rows.indices.map { "g\($0)" })
+    tally.cells = cells(setting)
+    return DriftMaker(tally: tally).drift(kind).growth ?? .nan
+  }
+
+  private static func cells(_ setting: Flipping) -> [SIMD4<Double>] {
+    setting.rows.indices.flatMap { group -> [SIMD4<Double>] in
       let n = Double(setting.rows[group])
       let (gained, lost) = (setting.gained[group], setting.lost[group])
       let before = setting.before[group]
@@ -199,7 +226,6 @@ public struct CoverageSimulation: Sendable {
         SIMD4(1 - before - gained, gained, lost, before - lost) * n,
       ]
     }
-    return DriftMaker.drifts(of: cells, [kind], GapTable(groups: 2))[0]
   }
 
   private func resampledDrift(
@@ -235,7 +261,7 @@ public struct CoverageSimulation: Sendable {
         clusteredAlarm("equal change by exchanging clusters, \(label)", size),
         clusteredCoverage("drift by cluster, \(label)", size),
       ]
-    }
+    } + [weightedCoverage()]
   }
 
   private func alarm(
@@ -292,6 +318,33 @@ public struct CoverageSimulation: Sendable {
       }
     }
     return (tally, clusters)
+  }
+
+  /// Coverage where rows weigh from 0.2 to 3, the more so the more often they flip.
+  private func weightedCoverage() -> Line {
+    share("drift of weighted rows, 3 % and 6 % flip", "Tango and MOVER, weighted", resampled) {
+      random in
+      var (first, second): ([Bool], [Bool]) = ([], [])
+      var (codes, weights): ([Int32], [Double]) = ([], [])
+      for row in 0..<900 {
+        let group = row < 600 ? 0 : 1
+        let isHeavy = random.uniform() < 0.3
+        let flips = random.uniform() < (isHeavy ? 0.06 : 0.03)
+        let gains = random.below(2) == 0
+        first.append(flips ? !gains : random.uniform() < 0.8)
+        second.append(flips ? gains : first[row])
+        codes.append(Int32(group))
+        weights.append(isHeavy ? 3 : 0.2 + 0.6 * random.uniform())
+      }
+      let groups = Attribute("g", groups: ["a", "b"], codes: codes)
+      let labels = [Bool](repeating: true, count: first.count)
+      let tally = try? PairedTally(
+        before: Outcomes(decisions: first, labels: labels, groups: groups, weights: weights),
+        after: Outcomes(decisions: second, labels: labels, groups: groups, weights: weights))
+      return tally.flatMap {
+        DriftMaker(tally: $0).drift(.equalOpportunity).interval?.contains(0)
+      }
+    }
   }
 
   private static func clusteredRows(

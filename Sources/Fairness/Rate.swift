@@ -86,6 +86,28 @@ extension Counts {
     rate(measure, confidence: confidence) { _, _, most in most }
   }
 
+  /// The cells that count in the share behind a fraction, and those it is a share of.
+  private static func share(
+    _ fraction: (numerator: SIMD4<Double>, denominator: SIMD4<Double>)
+  ) -> (hits: SIMD4<Double>, inside: SIMD4<Double>) {
+    let ones = SIMD4<Double>(repeating: 1)
+    return (
+      SIMD4<Double>.zero.replacing(with: ones, where: fraction.numerator .> 0),
+      SIMD4<Double>.zero.replacing(with: ones, where: fraction.denominator .> 0)
+    )
+  }
+
+  /// The effective number of rows of a share for a weight of 1; 1 where there is no row.
+  func effectiveShare(
+    _ measure: Measure, effective: (SIMD4<Double>, SIMD4<Double>, Double) -> Double
+  ) -> Double {
+    guard let fraction = measure.cells else { return 1 }
+    let (hits, inside) = Self.share(fraction)
+    let weight = (inside * cells).sum()
+    guard weight > 0 else { return 1 }
+    return effective(hits, inside, weight * weight / (inside * squares).sum()) / weight
+  }
+
   /// A rate whose effective number of rows is decided by `effective`, given the cells above and
   /// below the fraction bar of the share and Kish's number.
   func rate(
@@ -110,9 +132,7 @@ extension Counts {
     guard denominator > 0 else {
       return Rate(undefined: measure.emptyReason, numerator: numerator)
     }
-    let ones = SIMD4<Double>(repeating: 1)
-    let inside = SIMD4<Double>.zero.replacing(with: ones, where: fraction.denominator .> 0)
-    let hits = SIMD4<Double>.zero.replacing(with: ones, where: fraction.numerator .> 0)
+    let (hits, inside) = Self.share(fraction)
     let weight = (inside * cells).sum()
     let trials = effective(hits, inside, weight * weight / (inside * squares).sum())
     let share = (hits * cells).sum() / weight

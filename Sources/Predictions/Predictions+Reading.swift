@@ -90,6 +90,13 @@ extension Predictions {
       }
       attributes.append(own)
     }
+    if let weights, let theirs = other.weights {
+      let moved = ids.indices.filter { weights[$0] != theirs[rows[$0]] }
+      guard moved.isEmpty else {
+        let ids = moved.map { self.ids[$0] }
+        throw FileError(path, "has another weight for \(Self.some(ids, "id", "ids"))")
+      }
+    }
     return Predictions(
       ids: ids, labels: labels, scores: rows.map { other.scores[$0] }, attributes: attributes,
       identities: identities, weights: weights)

@@ -34,9 +34,6 @@ struct PairOptions: ParsableArguments {
     guard (100...1_000_000).contains(draws) else {
       throw ValidationError("'--draws' is from 100 to 1000000.")
     }
-    guard columns.weight == nil else {
-      throw ValidationError("Two models are compared row by row: weights are not supported.")
-    }
   }
 
   /// Both files' rows in the order of the first, and their comparison.

@@ -54,6 +54,41 @@ import Testing
     #expect(try equant("compare", files.base, files.after, "--seed", "4").output != first)
   }
 
+  @Test func `weighted rows are compared, and a weight that differs is refused`() throws {
+    let files = try PredictionFiles()
+    func weighted(_ path: String, _ name: String, weight: (Int) -> String) throws -> String {
+      let lines = try Files.readText(path).split(separator: "\n")
+      let rows = lines.dropFirst().map { line in
+        "\(line),\(weight(Int(line.prefix { $0 != "." }) ?? 0))"
+      }
+      let out = "\(files.folder)/\(name).csv"
+      try Files.replace(out, with: ([lines[0] + ",w"] + rows).joined(separator: "\n") + "\n")
+      return out
+    }
+    func drift(_ first: String, _ second: String) throws -> [String: Any] {
+      let result = try equant(
+        "compare", first, second, "--weight-column", "w", "--format", "json")
+      #expect(result.status == 0, "\(result.errors)")
+      let json =
+        try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any]
+      let drifts = json?["drift"] as? [String: [String: Any]]
+      return try #require(drifts?["equalOpportunity"])
+    }
+    let ones = try drift(
+      weighted(files.base, "a") { _ in "2.5" }, weighted(files.after, "b") { _ in "2.5" })
+    let plain = try equant("compare", files.base, files.after, "--format", "csv").output
+    let line = plain.split(separator: "\n").first { $0.hasPrefix("drift,equalOpportunity") }
+    let low = try #require(line).split(separator: ",", omittingEmptySubsequences: false)[7]
+    #expect(abs((ones["low"] as? Double ?? 0) - (Double(low) ?? 1)) < 1e-3)
+    let first = try weighted(files.base, "c") { $0 % 3 == 0 ? "5" : "0.5" }
+    let uneven = try drift(first, weighted(files.after, "d") { $0 % 3 == 0 ? "5" : "0.5" })
+    let width = (uneven["high"] as? Double ?? 0) - (uneven["low"] as? Double ?? 0)
+    #expect(width > 1.2 * ((ones["high"] as? Double ?? 0) - (ones["low"] as? Double ?? 0)))
+    let other = try weighted(files.after, "e") { $0 == 7 ? "1" : "0.5" }
+    let refused = try equant("compare", first, other, "--weight-column", "w")
+    #expect(isRefusal(refused, naming: "e.csv", "another weight for"))
+  }
+
   @Test func `flipped rows are listed`() throws {
     let files = try PredictionFiles(groups: ["x", "a,b"])
     let path = "\(files.folder)/flips.csv"

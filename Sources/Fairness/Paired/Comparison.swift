@@ -88,11 +88,13 @@ public struct ComparisonOptions: Hashable, Sendable {
 extension Comparison {
   /// Compares two models' outcomes on the same rows.
   ///
-  /// Drifts of rates with fixed denominators between two groups have Tango's intervals joined by
-  /// MOVER. Others are resampled: from the posterior of the cells, or by cluster when the rows
-  /// have clusters. AUC, Brier score and other measures of scores have normal intervals.
+  /// Drifts of rates with fixed denominators have Tango's intervals joined by MOVER, with the
+  /// effective number of rows when they have weights or clusters. Others are resampled: from the
+  /// posterior of the cells, or by cluster. AUC, Brier score and other measures of scores have normal
+  /// intervals.
   ///
-  /// - Throws: ``FairnessError`` when rows, labels or groups differ or the reference is unknown.
+  /// - Throws: ``FairnessError`` when rows, labels, groups or weights differ or the reference is
+  ///   unknown.
   public init(
     before: Outcomes, after: Outcomes, options: ComparisonOptions = ComparisonOptions()
   ) throws(FairnessError) {
@@ -140,7 +142,7 @@ extension Comparison {
     thresholdAfter = options.thresholdAfter ?? options.threshold
     flips = tally.names.indices.flatMap { group in
       [false, true].map { label in
-        let cell = tally.cell(group, label: label)
+        let cell = tally.rowCell(group, label: label)
         let (gained, lost) = (Int(cell[1]), Int(cell[2]))
         return Flips(
           group: tally.names[group], label: label ? 1 : 0, count: Int(cell.sum()),
@@ -182,6 +184,10 @@ extension Comparison {
     if clustered {
       warnings.append(
         "intervals respect clusters; McNemar's p-values of single cells count rows")
+    } else if tally.weights != nil {
+      warnings.append(
+        "intervals respect weights; flips and McNemar's p-values count rows, and drifts of weighted "
+          + "rates have no p-value")
     }
   }
 }

@@ -109,15 +109,16 @@ extension Drift: Codable {
 }
 
 extension Drift {
-  /// Decides what the intervals show for a margin, and how many rows it would take.
+  /// Decides what the intervals show for a margin.
   ///
   /// *Preserved* when the two one-sided tests place the drift inside `±margin`. Otherwise *worse*
   /// or *better* when the interval excludes 0 and the size's interval agrees on the direction.
   ///
   /// Source: D. Schuirmann, *A Comparison of the Two One-sided Tests Procedure and the Power
   /// Approach*, Journal of Pharmacokinetics and Biopharmaceutics 15 (1987) 657-680.
-  mutating func decide(margin: Double, rows: Int) {
-    guard let value, let interval, let equivalenceInterval, let growth else { return }
+  mutating func decide(margin: Double) {
+    verdict = .undecided
+    guard let interval, let equivalenceInterval, let growth else { return }
     let inside = equivalenceInterval.low > -margin && equivalenceInterval.high < margin
     if inside {
       verdict = .preserved
@@ -125,7 +126,11 @@ extension Drift {
       if growth > 0 && bounds.low > 0 { verdict = .worse }
       if growth < 0 && bounds.high < 0 { verdict = .better }
     }
-    guard verdict == .undecided else { return }
+  }
+
+  /// How many rows would settle an undecided verdict, by the square root of their number.
+  func rowsNeeded(margin: Double, rows: Int) -> Int? {
+    guard let value, let interval, let equivalenceInterval, let growth else { return nil }
     // Half-widths shrink with the square root of the rows: whichever question is settled first,
     // if the drift is truly as large as it looks. A direction also needs the size's interval.
     let size =
@@ -136,8 +141,8 @@ extension Drift {
       (equivalenceInterval.high - equivalenceInterval.low) / 2 / (margin - abs(value)),
       max((interval.high - interval.low) / 2 / abs(value), size),
     ].filter { $0 > 0 && $0.isFinite }.min()
-    guard let shrink else { return }
+    guard let shrink else { return nil }
     let needed = (Double(rows) * max(1, shrink * shrink)).rounded(.up)
-    if needed < 1e15 { rowsNeeded = max(rows + 1, Int(needed)) }
+    return needed < 1e15 ? max(rows + 1, Int(needed)) : nil
   }
 }

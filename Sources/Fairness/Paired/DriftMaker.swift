@@ -1,12 +1,37 @@
 /// Forms the drift of every gap from the counts of two models' decisions.
 struct DriftMaker: Sendable {
-  var tally: PairedTally
-  var clusters: PairedClusters?
-  var reference: Int?
-  var options: ComparisonOptions
+  let tally: PairedTally
+  let clusters: PairedClusters?
+  let reference: Int?
+  let options: ComparisonOptions
+  private let factors: [Measure: [PairedEstimates.Factors]]
+  private let estimates: PairedEstimates
+
+  init(
+    tally: PairedTally, clusters: PairedClusters? = nil, reference: Int? = nil,
+    options: ComparisonOptions = ComparisonOptions()
+  ) {
+    self.init(
+      tally: tally, clusters: clusters, reference: reference, options: options,
+      factors: PairedEstimates.factors(tally, clusters), measures: PairedEstimates.measures)
+  }
+
+  private init(
+    tally: PairedTally, clusters: PairedClusters?, reference: Int?, options: ComparisonOptions,
+    factors: [Measure: [PairedEstimates.Factors]], measures: [Measure]
+  ) {
+    (self.tally, self.clusters, self.reference) = (tally, clusters, reference)
+    (self.options, self.factors) = (options, factors)
+    estimates = PairedEstimates(
+      tally, factors: factors, confidence: options.confidence, measures: measures)
+  }
 
   /// The confidence whose two-sided interval makes two one-sided tests: 90 % for 95 %.
   private var equivalence: Double { 1 - 2 * (1 - options.confidence) }
+
+  var growths: GrowthMaker {
+    GrowthMaker(estimates: estimates, groups: tally.names.count, reference: reference)
+  }
 
   /// The change of the main rates, of every group and of all rows.
   func changes() -> [Measure: [Comparison.Change]] {
@@ -28,7 +53,8 @@ struct DriftMaker: Sendable {
     let sides = [false, true].map { tally.tally(after: $0).counts[group].rate(measure).value }
     (result.before, result.after) = (sides[0], sides[1])
     guard let plain = tally.change(measure, group: group) else { return result }
-    let change = whole ? thinnedWhole(plain, measure) : thinned(plain, measure, group)
+    let factor = whole ? wholeFactor(measure, tally) : factors[measure]?[group].change ?? 1
+    let change = plain.thinned(factor)
     let estimate = change.estimate(confidence: options.confidence)
     let narrow = change.estimate(confidence: equivalence)
     result.value = plain.value
@@ -36,129 +62,127 @@ struct DriftMaker: Sendable {
     (result.equivalenceLow, result.equivalenceHigh) = (
       narrow.interval.low, narrow.interval.high
     )
-    result.p = McNemar.midP(lost: Int(plain.lost), gained: Int(plain.gained))
+    if tally.weights == nil {
+      result.p = McNemar.midP(lost: Int(plain.lost), gained: Int(plain.gained))
+    }
     return result
   }
 
-  private func thinned(
-    _ change: PairedChange, _ measure: Measure, _ group: Int
-  ) -> PairedChange {
-    guard let factor = clusters?.thinning(measure, group: group), factor < 1 else {
-      return change
-    }
-    return PairedChange(
-      lost: change.lost * factor, gained: change.gained * factor, rows: change.rows * factor)
-  }
-
-  private func thinnedWhole(_ change: PairedChange, _ measure: Measure) -> PairedChange {
-    guard var all = clusters else { return change }
+  private func wholeFactor(_ measure: Measure, _ merged: PairedTally) -> Double {
+    guard var all = clusters else { return merged.thinning(measure, group: 0) }
     for i in all.entries.indices { all.entries[i].group = 0 }
-    let factor = all.thinning(measure, group: 0)
-    return PairedChange(
-      lost: change.lost * factor, gained: change.gained * factor, rows: change.rows * factor)
+    return all.thinning(measure, group: 0, most: merged.most(measure, group: 0))
   }
 
   /// The drift of every gap of decisions.
   func drifts() -> [GapKind: Drift] {
-    let table = GapTable(groups: tally.names.count, reference: reference)
     let kinds = GapKind.ofDecisions.filter { $0 != .baseRate }
-    let before = tally.tally(after: false).counts.map(\.cells)
-    let after = tally.tally(after: true).counts.map(\.cells)
-    let resampled = replicates(kinds, table)
-    var drifts: [GapKind: Drift] = [:]
-    for (position, kind) in kinds.enumerated() {
-      var drift = Drift()
-      let first = table.value(kind, before)
-      let second = table.value(kind, after)
-      if table.isSigned(kind) {
-        let to = reference == 1 ? 0 : 1
-        (drift.from, drift.to) = (tally.names[1 - to], tally.names[to])
+    let resampled = replicates(kinds.filter { GrowthMaker.components($0) == nil })
+    let made = onAllCores(kinds.count) { place in
+      var drift = self.drift(kinds[place], resampled[kinds[place]])
+      drift.p = exchangeP(kinds[place])
+      if let growth = drift.growth, growth < 0 {
+        drift.levellingDown = levelledDown(kinds[place])
       }
-      if first.isNaN || second.isNaN {
-        drift.reason = reason(kind, first.isNaN ? "before" : "after")
-        drifts[kind] = drift
-        continue
+      if drift.value != nil && drift.verdict == .undecided {
+        drift.rowsNeeded = rowsNeeded(kinds[place], drift)
       }
-      (drift.before, drift.after) = (first, second)
-      drift.value = second - first
-      drift.growth = abs(second) - abs(first)
-      if table.isSigned(kind), let exact = closedForm(kind, options.confidence),
-        let narrow = closedForm(kind, equivalence)
-      {
-        drift.interval = exact.interval
-        drift.equivalenceInterval = narrow.interval
-        drift.method = clusters == nil ? "Tango and MOVER" : "Tango and MOVER, by cluster"
-      } else if let bound = cornerBound(kind, options.confidence),
-        let narrow = cornerBound(kind, equivalence)
-      {
-        (drift.interval, drift.equivalenceInterval) = (bound, narrow)
-        drift.method = "bound by the drift of both gaps"
-      } else {
-        let values = resampled[2 * position]
-        drift.interval = values.percentile(confidence: options.confidence)
-        drift.equivalenceInterval = values.percentile(confidence: equivalence)
-        drift.method = clusters == nil ? "posterior of the cells" : "cluster bootstrap"
-      }
-      drift.growthInterval = growthInterval(drift, resampled[2 * position + 1], kind, table)
-      drift.p = exchangeP(kind)
-      if let growth = drift.growth, growth < 0 { drift.levellingDown = levelledDown(kind) }
-      drift.decide(margin: options.margin, rows: tally.rows)
-      drifts[kind] = drift
+      return drift
     }
+    var drifts = Dictionary(uniqueKeysWithValues: zip(kinds, made))
     adjust(&drifts)
     return drifts
   }
 
-  /// The interval of the drift of a mean of sizes where the sign of one of the gaps is in doubt.
+  /// The drift of one gap with its intervals and verdict.
   ///
-  /// A size has a corner at 0, where resampled intervals fail. But it never changes by more than
-  /// the signed gap does, in either direction.
-  private func cornerBound(_ kind: GapKind, _ confidence: Double) -> Interval? {
-    guard kind == .averageAbsoluteOdds, tally.names.count == 2 else { return nil }
-    let table = GapTable(groups: 2, reference: reference)
-    let sides = [false, true].map { tally.tally(after: $0).counts.map(\.cells) }
-    var (low, high, inDoubt) = (0.0, 0.0, false)
-    for part in [GapKind.fprDifference, .equalOpportunity] {
-      guard let drift = closedForm(part, confidence)?.interval else { return nil }
-      if let sign = certainSign(part, table.value(part, sides[0]), table.value(part, sides[1])) {
-        low += (sign > 0 ? drift.low : -drift.high) / 2
-        high += (sign > 0 ? drift.high : -drift.low) / 2
+  /// - Parameters:
+  ///   - kind: A gap of decisions.
+  ///   - resampled: The replicates of a kind that has no closed intervals.
+  /// - Returns: The drift, without p-value and number of rows.
+  func drift(_ kind: GapKind, _ resampled: Resampled? = nil) -> Drift {
+    let table = GapTable(groups: tally.names.count, reference: reference)
+    var drift = Drift()
+    let first = table.value(kind, tally.tally(after: false).counts.map(\.cells))
+    let second = table.value(kind, tally.tally(after: true).counts.map(\.cells))
+    let to = reference == 1 ? 0 : 1
+    if table.isSigned(kind) { (drift.from, drift.to) = (tally.names[1 - to], tally.names[to]) }
+    if first.isNaN || second.isNaN {
+      drift.reason = reason(kind, first.isNaN ? "before" : "after")
+      return drift
+    }
+    (drift.before, drift.after) = (first, second)
+    drift.value = second - first
+    drift.growth = abs(second) - abs(first)
+    let thinned = clusters != nil ? ", by cluster" : tally.weights != nil ? ", weighted" : ""
+    if let components = GrowthMaker.components(kind) {
+      drift.method = "Tango and MOVER" + thinned
+      drift.growthInterval = growths.interval(kind, .equivalence)
+      if table.isSigned(kind) {
+        let pair = GrowthMaker.Pair(from: 1 - to, to: to)
+        drift.interval = growths.drift(components[0], pair, .full)?.interval
+        drift.equivalenceInterval = growths.drift(components[0], pair, .equivalence)?.interval
       } else {
-        let most = max(abs(drift.low), abs(drift.high))
-        low -= most / 2
-        high += most / 2
-        inDoubt = true
+        drift.interval = growths.interval(kind, .full)
+        drift.equivalenceInterval = drift.growthInterval
+      }
+    } else if let resampled {
+      drift.method = (clusters == nil ? "posterior of the cells" : "cluster bootstrap")
+      drift.interval = resampled.drift.percentile(confidence: options.confidence)
+      drift.equivalenceInterval = resampled.drift.percentile(confidence: equivalence)
+      drift.growthInterval = drift.equivalenceInterval
+      if table.isSigned(kind), let moved = drift.equivalenceInterval,
+        let sum = resampled.sum.percentile(confidence: equivalence),
+        let before = sideGap(kind, after: false), let after = sideGap(kind, after: true)
+      {
+        drift.growthInterval =
+          GrowthMaker.growth(drift: moved, sum: sum, before: before, after: after).interval
       }
     }
-    return inDoubt ? Interval(low, high) : nil
+    drift.decide(margin: options.margin)
+    return drift
   }
 
-  /// Where the growth of the gap's size lies: the oriented drift's interval as long as the sign of
-  /// both gaps is beyond doubt, otherwise from resamples.
-  private func growthInterval(
-    _ drift: Drift, _ resampled: Replicates, _ kind: GapKind, _ table: GapTable
-  ) -> Interval? {
-    guard let before = drift.before, let after = drift.after,
-      let narrow = drift.equivalenceInterval
-    else { return nil }
-    if !table.isSigned(kind) { return narrow }
-    if let sign = certainSign(kind, before, after) {
-      return sign > 0 ? narrow : Interval(-narrow.high, -narrow.low)
-    }
-    return resampled.percentile(confidence: equivalence)
+  /// The gap of one model with an interval at 99 %.
+  private func sideGap(_ kind: GapKind, after: Bool) -> Estimate? {
+    let counts = tally.tally(after: after).counts
+    let gap = GapMaker(names: tally.names, confidence: 0.99, reference: reference) {
+      counts[$0].rate($1, confidence: $2)
+    }.gap(kind)
+    guard let value = gap.value, let interval = gap.interval else { return nil }
+    return Estimate(value, interval)
   }
 
-  /// The sign that both gaps have with 99 % confidence each; nil if either is in doubt.
-  private func certainSign(_ kind: GapKind, _ before: Double, _ after: Double) -> Double? {
-    for side in [false, true] {
-      let maker = GapMaker(
-        names: tally.names, confidence: 0.99, reference: reference
-      ) { group, measure, confidence in
-        tally.tally(after: side).counts[group].rate(measure, confidence: confidence)
-      }
-      guard let interval = maker.gap(kind).interval, !interval.contains(0) else { return nil }
+  /// How many rows would settle a verdict, if the rates stay and flips stay as rare.
+  ///
+  /// Looks for the least multiple of the rows at which the same intervals decide; half a flip is
+  /// added to each side (``PairedTally/planned(_:)``), so that a plan never rests on no flip at
+  /// all. Clusters that were drawn cannot be multiplied: their intervals shrink with the square root
+  /// of the rows.
+  private func rowsNeeded(_ kind: GapKind, _ drift: Drift) -> Int? {
+    let isClosed = GrowthMaker.components(kind) != nil
+    guard isClosed || clusters == nil && tally.weights == nil else {
+      return drift.rowsNeeded(margin: options.margin, rows: tally.rows)
     }
-    return before * after > 0 ? (before > 0 ? 1 : -1) : nil
+    var options = options
+    options.draws = 400
+    func decides(_ factor: Double) -> Bool {
+      let maker = DriftMaker(
+        tally: tally.planned(factor), clusters: nil, reference: reference, options: options,
+        factors: factors, measures: isClosed ? Array(Set(kind.parts)) : [])
+      return maker.drift(kind, isClosed ? nil : maker.replicates([kind])[kind]).verdict
+        != .undecided
+    }
+    var (low, high) = (1.0, 2.0)
+    while !decides(high) {
+      (low, high) = (high, 2 * high)
+      if high * Double(tally.rows) > 1e12 { return nil }
+    }
+    while high - low > 0.02 * low {
+      let middle = (low + high) / 2
+      if decides(middle) { high = middle } else { low = middle }
+    }
+    return max(tally.rows + 1, Int((high * Double(tally.rows)).rounded(.up)))
   }
 
   private func reason(_ kind: GapKind, _ side: String) -> String {
@@ -166,55 +190,48 @@ struct DriftMaker: Sendable {
     return "\(measure) is undefined \(side) in all groups but one"
   }
 
-  /// The drift of a signed gap between two groups where every part has a paired interval.
-  private func closedForm(_ kind: GapKind, _ confidence: Double) -> Estimate? {
-    let to = reference == 1 ? 0 : 1
-    func part(_ measure: Measure, _ group: Int) -> Estimate? {
-      tally.change(measure, group: group).map {
-        thinned($0, measure, group).estimate(confidence: confidence)
-      }
-    }
-    func drift(_ measure: Measure) -> Estimate? {
-      guard let from = part(measure, 1 - to), let to = part(measure, to) else { return nil }
-      return .difference(from: from, to: to)
-    }
-    switch kind {
-    case .averageOdds:
-      guard let a = drift(.falsePositiveRate), let b = drift(.truePositiveRate) else {
-        return nil
-      }
-      return .mean(a, b)
-    case .balancedAccuracy:
-      guard let a = drift(.trueNegativeRate), let b = drift(.truePositiveRate) else {
-        return nil
-      }
-      return .mean(a, b)
-    default: return kind.measure.flatMap(drift)
-    }
+  /// The replicates of a kind: of its drift, and of the sum of its gaps before and after.
+  struct Resampled: Sendable {
+    var drift: Replicates
+    var sum: Replicates
   }
 
-  /// For every kind the replicates of the drift, then those of the size's growth.
-  private func replicates(_ kinds: [GapKind], _ table: GapTable) -> [Replicates] {
+  /// The replicates of every kind.
+  private func replicates(_ kinds: [GapKind]) -> [GapKind: Resampled] {
     let groups = tally.names.count
-    let resampler = CellResampler(strata: tally.cells, scheme: .posterior)
-    let clusters = clusters
-    return Fairness.replicates(options.draws, seed: options.seed, of: 2 * kinds.count) { random in
-      let cells =
-        clusters?.draw(groups: groups, using: &random) ?? resampler.draw(using: &random)
-      return Self.drifts(of: cells, kinds, table)
+    let table = GapTable(groups: groups, reference: reference)
+    // Kish's effective number of weighted rows is what a posterior rests on.
+    let scale = tally.cells.indices.map { i -> Double in
+      guard let squares = tally.weights?.squares[i].sum(), squares > 0 else { return 1 }
+      return tally.cells[i].sum() / squares
     }
+    let strata = zip(tally.cells, scale).map { $0 * $1 }
+    let resampler = CellResampler(strata: strata, scheme: .posterior)
+    let clusters = clusters
+    let drawn = Fairness.replicates(
+      options.draws, seed: options.seed, of: 2 * kinds.count
+    ) { random in
+      let cells =
+        clusters?.draw(groups: groups, using: &random)
+        ?? zip(resampler.draw(using: &random), scale).map { $0 / $1 }
+      let (before, after) = (Self.side(cells, positive: 2), Self.side(cells, positive: 1))
+      return kinds.flatMap { kind in
+        let (first, second) = (table.value(kind, before), table.value(kind, after))
+        return [second - first, second + first]
+      }
+    }
+    return Dictionary(
+      uniqueKeysWithValues: kinds.enumerated().map { place, kind in
+        (kind, Resampled(drift: drawn[2 * place], sum: drawn[2 * place + 1]))
+      })
   }
 
-  /// The drift and the growth of every kind in one table of cells.
+  /// The drift of every kind in one table of cells.
   static func drifts(
     of cells: [SIMD4<Double>], _ kinds: [GapKind], _ table: GapTable
   ) -> [Double] {
-    let before = side(cells, positive: 2)
-    let after = side(cells, positive: 1)
-    return kinds.flatMap { kind in
-      let (first, second) = (table.value(kind, before), table.value(kind, after))
-      return [second - first, abs(second) - abs(first)]
-    }
+    let (before, after) = (side(cells, positive: 2), side(cells, positive: 1))
+    return kinds.map { table.value($0, after) - table.value($0, before) }
   }
 
   private static func side(_ cells: [SIMD4<Double>], positive: Int) -> [SIMD4<Double>] {
@@ -237,6 +254,8 @@ struct DriftMaker: Sendable {
       let a = tally.change(measure, group: 0), let b = tally.change(measure, group: 1)
     else { return nil }
     guard let clusters else {
+      // Weighted rows are not exchangeable one for one.
+      if tally.weights != nil { return nil }
       return Permutation.equalChange(a, b, draws: options.draws - 1, seed: options.seed)
     }
     return Permutation.equalChange(
@@ -271,6 +290,11 @@ extension PairedClusters {
       return (sums.gained - sums.lost, sums.rows, entry.group == 1)
     }
   }
+}
+
+extension GapKind {
+  /// The measures that ``GrowthMaker/components(_:)`` are made of.
+  fileprivate var parts: [Measure] { (GrowthMaker.components(self) ?? []).flatMap(\.self) }
 }
 
 extension Measure {

@@ -3,6 +3,7 @@
 struct PairedClusters: Sendable {
   /// The cells of one cluster in one group, as in ``PairedTally``.
   struct Entry: Sendable {
+    var cluster: Int32 = 0
     var group: Int
     var no: SIMD4<Double>
     var yes: SIMD4<Double>
@@ -24,8 +25,10 @@ struct PairedClusters: Sendable {
         + (after.scores[row] >= thresholdAfter ? 1 : 0)
       let group = before.groups.codes[row]
       let key = Int64(codes[row]) << 32 | Int64(group)
-      var entry = table[key] ?? Entry(group: Int(group), no: .zero, yes: .zero)
-      if before.labels[row] { entry.yes[cell] += 1 } else { entry.no[cell] += 1 }
+      var entry =
+        table[key] ?? Entry(cluster: codes[row], group: Int(group), no: .zero, yes: .zero)
+      let weight = before.weights?[row] ?? 1
+      if before.labels[row] { entry.yes[cell] += weight } else { entry.no[cell] += weight }
       table[key] = entry
     }
     let sorted = table.sorted { $0.key < $1.key }
@@ -44,8 +47,15 @@ struct PairedClusters: Sendable {
   /// How much a group's change is thinned out so that its rows count as if independent, in (0, 1].
   ///
   /// The change's variance is that of its linearised cluster sums; the factor makes the variance
-  /// of independent rows as large. Without a flip the clusters' number stands for the rows'.
-  func thinning(_ measure: Measure, group: Int) -> Double {
+  /// of independent rows as large. Without a flip the clusters' effective number, Kish's of their
+  /// weights, stands for the rows'.
+  ///
+  /// - Parameters:
+  ///   - measure: The measure that changed.
+  ///   - group: The group.
+  ///   - most: The factor that makes as many rows as there are: 1 where rows count 1.
+  /// - Returns: The factor.
+  func thinning(_ measure: Measure, group: Int, most: Double = 1) -> Double {
     let sums = clusters.compactMap { range -> (change: Double, flips: Double, rows: Double)? in
       var (no, yes) = (SIMD4<Double>.zero, SIMD4<Double>.zero)
       for i in range where entries[i].group == group {
@@ -60,16 +70,44 @@ struct PairedClusters: Sendable {
     let rows = sums.reduce(0) { $0 + $1.rows }
     let flips = sums.reduce(0) { $0 + $1.flips }
     let count = Double(sums.count)
-    guard count > 1, rows > 0 else { return 1 }
+    guard count > 1, rows > 0 else { return most }
     let change = sums.reduce(0) { $0 + $1.change } / rows
     let squares = sums.reduce(0.0) { sum, cluster in
       let residual = cluster.change - change * cluster.rows
       return sum + residual * residual
     }
-    guard flips > 0, squares > 0 else { return count / rows }
     let clustered = count / (count - 1) * squares / (rows * rows)
     let independent = (flips / rows - change * change) / rows
-    return min(1, independent / clustered)
+    let factor = independent / clustered
+    // Without flips, or where all rows flipped one way, there is no variance to compare.
+    guard flips > 0, factor.isFinite, factor > 1e-9 else {
+      return min(most, rows / sums.reduce(0) { $0 + $1.rows * $1.rows })
+    }
+    return min(most, factor)
+  }
+
+  /// The same rows with the first model's decisions turned round, as ``PairedTally/turned``.
+  var turned: PairedClusters {
+    var turned = self
+    for i in entries.indices {
+      turned.entries[i].no = PairedTally.turned(entries[i].no)
+      turned.entries[i].yes = PairedTally.turned(entries[i].yes)
+    }
+    return turned
+  }
+
+  /// One model's counts of every cluster.
+  func side(after: Bool) -> ClusterTally {
+    let positive = after ? 1 : 2
+    return ClusterTally(
+      entries: entries.map { entry in
+        let (no, yes) = (entry.no, entry.yes)
+        return ClusterTally.Entry(
+          cluster: entry.cluster, group: Int32(entry.group),
+          cells: SIMD4(
+            yes[positive] + yes[3], no[positive] + no[3], yes[0] + yes[3 - positive],
+            no[0] + no[3 - positive]))
+      })
   }
 
   /// One table of whole clusters drawn with replacement, as cells of a ``PairedTally``.

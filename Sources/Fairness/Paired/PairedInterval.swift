@@ -22,9 +22,23 @@ public struct PairedChange: Hashable, Sendable {
   /// The change of the share.
   public var value: Double { (gained - lost) / rows }
 
-  /// The change with Tango's interval.
+  /// The change with Tango's interval; without a flip with the exact one.
   public func estimate(confidence: Double = 0.95) -> Estimate {
-    Estimate(value, tango(confidence: confidence))
+    guard lost + gained == 0 else { return Estimate(value, tango(confidence: confidence)) }
+    let most = Self.mostWithoutFlips(rows, confidence: confidence)
+    return Estimate(0, Interval(-most, most))
+  }
+
+  /// The largest share of flips of which `rows` rows would still show none with more than the
+  /// probability of one tail: `1 - tail^(1/rows)`, by the rule of three about `3 / rows` for a tail
+  /// of 5 % and `3.7 / rows` for one of 2.5 %.
+  ///
+  /// A share cannot have changed by more than it flipped.
+  ///
+  /// Source: C. Clopper, E. Pearson, *The Use of Confidence or Fiducial Limits Illustrated in the
+  /// Case of the Binomial*, Biometrika 26 (1934) 404-413, for no success.
+  static func mostWithoutFlips(_ rows: Double, confidence: Double) -> Double {
+    1 - exponential(logarithm((1 - confidence) / 2) / rows)
   }
 
   /// Tango's score interval: the changes that a score test would not reject.

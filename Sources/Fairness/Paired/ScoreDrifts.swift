@@ -109,7 +109,10 @@ struct ScoreDrifts: Sendable {
     } else {
       decideDrawn(&drift, kind, table)
     }
-    drift.decide(margin: options.margin, rows: rows)
+    drift.decide(margin: options.margin)
+    if drift.verdict == .undecided {
+      drift.rowsNeeded = drift.rowsNeeded(margin: options.margin, rows: rows)
+    }
     return drift
   }
 
