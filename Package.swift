@@ -25,6 +25,7 @@ func tests(_ room: String, _ others: Target.Dependency..., resources: [Resource]
 }
 
 let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
+let sqlite: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let numerics: Target.Dependency = .product(name: "Numerics", package: "swift-numerics")
 
 let package = Package(
@@ -39,6 +40,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-numerics", from: "1.1.1"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
   ],
   targets: [
     // 0: C libraries, no Swift
@@ -56,6 +58,9 @@ let package = Package(
       linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
     .target(name: "Files", swiftSettings: fast),
     .target(name: "Tensors", swiftSettings: fast),
+
+    // beside all others: what was run
+    .target(name: "Store", dependencies: [sqlite]),
 
     // 2: one thing each
     .target(name: "OneDNN", dependencies: ["COneDNN", "Tensors"], linkerSettings: [rpath]),
@@ -107,8 +112,8 @@ let package = Package(
     .executableTarget(
       name: "equant",
       dependencies: [
-        "Reports", "Study", "Compression", "Training", "Execution", "Faces", "Fairness", "Files",
-        "Graphs", "Images", "OneDNN", "Predictions", "Tensors",
+        "Reports", "Store", "Study", "Compression", "Training", "Execution", "Faces",
+        "Fairness", "Files", "Graphs", "Images", "OneDNN", "Predictions", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -121,6 +126,7 @@ let package = Package(
     .target(
       name: "ColourTask", dependencies: ["Faces", "Files", "Images", "Tensors", "TestSupport"],
       path: "Tests/ColourTask", swiftSettings: fast),
+    tests("Store", sqlite),
     tests("Fairness", resources: [.copy("Golden")]),
     tests("Files"),
     tests("Tensors"),

@@ -21,25 +21,12 @@ public struct RunIdentity: Hashable, Codable, Sendable {
 
   /// What differs from another run's identity: `settings.epochs is 3 there and 5 here`.
   public func differences(from other: RunIdentity) throws -> [String] {
-    let here = try flattened()
-    let there = try other.flattened()
+    let here = try settingTexts(self)
+    let there = try settingTexts(other)
     return Set(here.keys).union(there.keys).sorted().compactMap { key in
       let (a, b) = (there[key] ?? "not set", here[key] ?? "not set")
       return a == b ? nil : "\(key) is \(a) there and \(b) here"
     }
-  }
-
-  private func flattened() throws -> [String: String] {
-    var flat: [String: String] = [:]
-    func visit(_ value: Any, _ path: String) {
-      if let object = value as? [String: Any] {
-        for (key, inner) in object { visit(inner, path.isEmpty ? key : "\(path).\(key)") }
-      } else {
-        flat[path] = "\(value)"
-      }
-    }
-    visit(try JSONSerialization.jsonObject(with: JSONEncoder().encode(self)), "")
-    return flat
   }
 }
 

@@ -4,6 +4,7 @@ import Faces
 import Files
 import Foundation
 import Graphs
+import Store
 import Training
 
 /// `equant compress`: makes a model smaller.
@@ -68,6 +69,8 @@ struct CompressCommand: ParsableCommand {
   @Option(help: "Decides which images are looked at.")
   var seed: UInt64 = 0
 
+  @OptionGroup var storeOptions: StoreOptions
+
   @OptionGroup var output: OutputOptions
 
   func validate() throws {
@@ -93,17 +96,48 @@ struct CompressCommand: ParsableCommand {
     if scheme.needsImages || weights.restores != .none {
       progress.say("calibrating on \(calibrationCount) images of train (\(observer.rawValue))")
     }
-    let compressed: Graph
-    let report: CompressionReport
-    do {
-      (compressed, report) = try compress(
-        graph, scheme: scheme, base: .init(contents: contents), images: images, weights: weights,
-        int8: settings)
-    } catch let error as CompressionError where error.place != images?.dataset.folder {
-      throw FileError(model, error.description)
+    let recording = try record(scheme, description)
+    try recording.during {
+      let compressed: Graph
+      let report: CompressionReport
+      do {
+        (compressed, report) = try compress(
+          graph, scheme: scheme, base: .init(contents: contents), images: images, weights: weights,
+          int8: settings)
+      } catch let error as CompressionError where error.place != images?.dataset.folder {
+        throw FileError(model, error.description)
+      }
+      try ONNXFile.write(compressed, to: out)
+      try finish(recording, report)
+      try output.write(report) { Self.text(report, model: model, out: out) }
     }
-    try ONNXFile.write(compressed, to: out)
-    try output.write(report) { Self.text(report, model: model, out: out) }
+  }
+
+  private func record(_ scheme: Scheme, _ description: ModelDescription) throws -> Recording {
+    var texts = try settingTexts(weights).merging(["scheme": self.scheme]) { $1 }
+    if scheme.needsImages { texts.merge(try settingTexts(settings)) { $1 } }
+    texts["data"] = dataOptions.data
+    texts["target"] = description.target
+    texts["protected"] = description.protected.joined(separator: ", ")
+    return try Recording(
+      Run(.compress, title: out, settings: texts, files: ["base": model, "model": out]),
+      in: storeOptions, quiet: output.quiet)
+  }
+
+  private func finish(_ recording: Recording, _ report: CompressionReport) throws {
+    let digest = SHA256.hex(try Files.read(out))
+    recording.finish { run in
+      run.bytes = report.bytes
+      run.fingerprints["base"] = report.base.sha256
+      run.fingerprints["model"] = digest
+      run.fingerprints["calibration images"] = report.calibration?.fingerprint
+      run.results = [
+        "bytes": Double(report.bytes), "base bytes": Double(report.base.bytes),
+        "ratio": report.ratio,
+      ]
+      run.summary =
+        "\(scheme): \(String(format: "%.3f", report.ratio)) times smaller than \(model)"
+    }
   }
 
   private var weights: WeightSettings {

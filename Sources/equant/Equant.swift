@@ -44,6 +44,7 @@ struct Equant: AsyncParsableCommand {
         subcommands: [
           StudyCommand.self,
           ReportCommand.self,
+          RunsCommand.self,
         ]),
     ])
 }

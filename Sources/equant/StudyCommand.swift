@@ -6,6 +6,7 @@ import Foundation
 import Graphs
 import OneDNN
 import Reports
+import Store
 import Study
 import Synchronization
 import Training
@@ -73,6 +74,8 @@ struct StudyCommand: ParsableCommand {
   @Option(help: "Only so many training rows, instead of the preset's.")
   var limit: Int?
 
+  @OptionGroup var storeOptions: StoreOptions
+
   @OptionGroup var output: OutputOptions
 
   func validate() throws {
@@ -87,33 +90,57 @@ struct StudyCommand: ParsableCommand {
     let dataset = try FaceDataset.celebA(
       folder, target: target, protected: protected.isEmpty ? ["Male"] : protected)
     for warning in dataset.warnings { progress.say("warning: \(warning)") }
+    let settings = settings()
+    let recording = try record(settings, dataset, data: folder)
     let study = Study(
-      settings(), dataset: dataset, folder: out,
+      settings, dataset: dataset, folder: out,
       start: { seed in
         try Architecture.resnet18.startingGraph(
           weights: weights, classes: dataset.classNames.count, seed: seed)
       },
       shouldStop: { Interruption.isRequested })
-    let result: StudyResult
-    do {
-      result = try study.run(host: host) { show($0, &progress) }
-    } catch let stop as TrainingError {
-      guard case .stopped = stop else { throw stop }
+    try recording.during {
+      let result: StudyResult
+      do {
+        result = try study.run(host: host) { event in
+          show(event, &progress)
+          recording.show(event)
+        }
+      } catch let stop as TrainingError {
+        guard case .stopped = stop else { throw stop }
+        progress.clear()
+        FileHandle.standardError.write(Data("\(stop)\n".utf8))
+        throw ExitCode(130)
+      }
       progress.clear()
-      FileHandle.standardError.write(Data("\(stop)\n".utf8))
-      throw ExitCode(130)
+      let tables = StudyTables(result).all
+      try writeTables(tables)
+      let report = "\(out)/report.html"
+      let page = try StudyFolder(out)
+      _ = try ReportCommand.write([page], to: report)
+      recording.finish { $0.take(result, page.verdict) }
+      try output.write(result) {
+        tables.map { $0.rendered(as: .text) }.joined(separator: "\n")
+          + (result.findings ?? []).map { "\n" + $0 }.joined()
+          + "\n\nEverything is in \(out): study.json, tables.*, the models and their predictions."
+          + "\nThe page to look at: \(report)"
+      }
     }
-    progress.clear()
-    let tables = StudyTables(result).all
-    try writeTables(tables)
-    let report = "\(out)/report.html"
-    _ = try ReportCommand.write([StudyFolder(out)], to: report)
-    try output.write(result) {
-      tables.map { $0.rendered(as: .text) }.joined(separator: "\n")
-        + (result.findings ?? []).map { "\n" + $0 }.joined()
-        + "\n\nEverything is in \(out): study.json, tables.*, the models and their predictions."
-        + "\nThe page to look at: \(report)"
-    }
+  }
+
+  private func record(
+    _ settings: Study.Settings, _ dataset: FaceDataset, data: String
+  ) throws -> Recording {
+    var texts = try settingTexts(settings)
+    texts["data"] = data
+    texts["weights"] = weights
+    texts["target"] = dataset.target
+    texts["protected"] = dataset.protected.joined(separator: ", ")
+    return try Recording(
+      Run(
+        .study, title: out, settings: texts,
+        files: ["folder": out, "study": "\(out)/study.json", "report": "\(out)/report.html"]),
+      in: storeOptions, quiet: output.quiet)
   }
 
   private func settings() -> Study.Settings {
@@ -183,5 +210,34 @@ struct StudyCommand: ParsableCommand {
       let name = number < 3 ? "table-\(number + 1)" : "sizes"
       try Files.replace("\(out)/\(name).csv", with: table.rendered(as: .csv))
     }
+  }
+}
+
+extension Recording {
+  /// Records how far a study is.
+  func show(_ event: Study.Event) {
+    switch event {
+    case .part(let name, let isMade): tell(isMade ? "\(name): there already" : name)
+    case .training(let event, let epochs): show(event, epochs: epochs)
+    case .rows(let what, let done, let total): note("\(what), \(done)/\(total)")
+    }
+  }
+}
+
+extension Run {
+  /// Takes over what came out of a study.
+  fileprivate mutating func take(_ result: StudyResult, _ verdict: StudyVerdict) {
+    summary = verdict.headline.joined(separator: " ")
+    fingerprints["data"] = result.provenance.data["fingerprint"]
+    for (name, digest) in result.provenance.files { fingerprints[name] = digest }
+    let models = result.summary ?? []
+    for model in models {
+      results["\(model.model): bytes"] = Double(model.bytes)
+      for (name, cell) in model.cells { results["\(model.model): \(name)"] = cell.mean }
+    }
+    guard let smallest = models.min(by: { $0.bytes < $1.bytes }) else { return }
+    bytes = smallest.bytes
+    accuracy = smallest.cells["accuracy"]?.mean
+    equalOpportunity = smallest.cells["equalOpportunity"]?.mean
   }
 }

@@ -5,6 +5,7 @@ import Fairness
 import Files
 import Foundation
 import Graphs
+import Store
 import Training
 
 /// `equant train`: fits a model to a data set.
@@ -62,6 +63,8 @@ struct TrainCommand: ParsableCommand {
   @Flag(help: "Begin anew, ignoring the checkpoint of an earlier run.")
   var fresh = false
 
+  @OptionGroup var storeOptions: StoreOptions
+
   @OptionGroup var output: OutputOptions
 
   func validate() throws {
@@ -99,24 +102,46 @@ struct TrainCommand: ParsableCommand {
       // Equant's own networks can be trained; only a file can bring something else.
       throw FileError(from ?? out, "cannot be trained: \(error)")
     }
+    let recording = try record(trainer)
     announce(trainer, progress)
-    let result: TrainingResult
-    do {
-      result = try trainer.run(shouldStop: { Interruption.isRequested }) { event in
-        progress.show(event, epochs: settings.epochs)
-        if case .epoch = event, let log { try? write(trainer.state.records, to: log) }
+    try recording.during {
+      let result: TrainingResult
+      do {
+        result = try trainer.run(shouldStop: { Interruption.isRequested }) { event in
+          progress.show(event, epochs: settings.epochs)
+          recording.show(event, epochs: settings.epochs)
+          if case .epoch = event, let log { try? write(trainer.state.records, to: log) }
+        }
+      } catch let stop as TrainingError {
+        guard case .stopped = stop else { throw stop }
+        progress.clear()
+        FileHandle.standardError.write(Data("\(stop)\n".utf8))
+        throw ExitCode(130)
       }
-    } catch let stop as TrainingError {
-      guard case .stopped = stop else { throw stop }
+      try ONNXFile.write(result.graph, to: out)
+      if let log { try write(result.epochs, to: log) }
+      try? FileManager.default.removeItem(atPath: checkpoint)
       progress.clear()
-      FileHandle.standardError.write(Data("\(stop)\n".utf8))
-      throw ExitCode(130)
+      try summarize(result, recording)
     }
-    try ONNXFile.write(result.graph, to: out)
-    if let log { try write(result.epochs, to: log) }
-    try? FileManager.default.removeItem(atPath: checkpoint)
-    progress.clear()
-    try summarize(result)
+  }
+
+  private func record(_ trainer: Trainer) throws -> Recording {
+    var texts = try settingTexts(trainer.settings)
+    texts["architecture"] = from == nil ? architecture.rawValue : nil
+    texts["from"] = from
+    texts["weights"] = weights
+    texts["data"] = dataOptions.data
+    texts["target"] = trainer.dataset.target
+    texts["protected"] = trainer.dataset.protected.joined(separator: ", ")
+    var files = ["model": out]
+    files["log"] = log
+    return try Recording(
+      Run(
+        .train, title: out, settings: texts,
+        fingerprints: [
+          "data": trainer.state.identity.data, "starting weights": trainer.state.identity.start,
+        ], files: files), in: storeOptions, quiet: output.quiet)
   }
 
   private func announce(_ trainer: Trainer, _ progress: borrowing Progress) {
@@ -137,15 +162,24 @@ struct TrainCommand: ParsableCommand {
     try Files.replace(path, with: Array(try encoder.encode(records)) + [10])
   }
 
-  private func summarize(_ result: TrainingResult) throws {
+  private func summarize(_ result: TrainingResult, _ recording: Recording) throws {
     struct Summary: Encodable {
       var model: String
       var bytes: Int
       var bestEpoch: Int
       var epochs: [EpochRecord]
     }
-    let bytes = try Files.read(out).count
+    let contents = try Files.read(out)
+    let bytes = contents.count
     let best = result.epochs[result.bestEpoch - 1]
+    recording.finish { run in
+      run.bytes = bytes
+      run.accuracy = best.validation?.accuracy
+      run.equalOpportunity = best.validation?.audit?.gaps[.equalOpportunity]?.absolute
+      run.fingerprints["model"] = SHA256.hex(contents)
+      run.results = best.numbers
+      run.summary = best.line
+    }
     try output.write(
       Summary(model: out, bytes: bytes, bestEpoch: result.bestEpoch, epochs: result.epochs)
     ) {
@@ -204,7 +238,33 @@ extension Progress {
   }
 }
 
+extension Recording {
+  /// Records how far a training run is.
+  func show(_ event: TrainingEvent, epochs: Int) {
+    switch event {
+    case .step(let epoch, let step, let steps, let loss, let speed):
+      note(
+        "epoch \(epoch)/\(epochs), step \(step)/\(steps), "
+          + String(format: "loss %.4f, %.0f images/s", loss, speed))
+    case .validation(let done, let rows): note("validation, \(done)/\(rows)")
+    case .epoch(let record): tell(record.line)
+    }
+  }
+}
+
 extension EpochRecord {
+  /// The epoch's numbers by name, as far as they are defined.
+  var numbers: [String: Double] {
+    var numbers = ["epoch": Double(epoch), "loss": loss]
+    guard let validation else { return numbers }
+    numbers["validation loss"] = validation.loss
+    numbers["validation accuracy"] = validation.accuracy
+    for (kind, gap) in validation.audit?.gaps ?? [:] {
+      numbers["validation \(kind.rawValue) gap"] = gap.absolute
+    }
+    return numbers
+  }
+
   /// The epoch in one line, for people.
   var line: String {
     var parts = [

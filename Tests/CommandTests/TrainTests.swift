@@ -133,7 +133,7 @@ import Testing
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
     process.arguments = [
-      "-c", "trap '' XFSZ; ulimit -f 2000; exec '\(binary)' \(command)",
+      "-c", "export EQUANT_STORE=off; trap '' XFSZ; ulimit -f 2000; exec '\(binary)' \(command)",
     ]
     let errors = Pipe()
     process.standardError = errors
