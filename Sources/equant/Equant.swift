@@ -16,6 +16,7 @@ struct Equant: AsyncParsableCommand {
       PosterAccount.self,
       BenchInference.self,
       BenchTraining.self,
+      BenchClustering.self,
     ],
     groupedSubcommands: [
       CommandGroup(

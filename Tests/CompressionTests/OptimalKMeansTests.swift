@@ -111,4 +111,13 @@ struct KMeansCase: Decodable, Sendable, CustomTestStringConvertible {
     random.shuffle(&values)
     #expect(OptimalKMeans(values, k: 16) == once)
   }
+
+  @Test func `work is dealt out evenly, every piece once`() {
+    let sizes = [9, 1, 1, 1, 8, 7, 0, 5]
+    let shares = Clustering.evenShares(sizes, among: 2)
+    #expect(shares.joined().sorted() == Array(sizes.indices))
+    let sums = shares.map { $0.reduce(0) { $0 + sizes[$1] } }
+    #expect(sums == [16, 16])
+    #expect(Clustering.inParallel([3, 1, 2]) { $0 } == [0, 1, 2])
+  }
 }

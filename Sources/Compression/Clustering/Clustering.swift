@@ -126,12 +126,33 @@ public struct Clustering: Sendable {
 
   /// `body` of every number below `count`, on all threads.
   static func inParallel<Value: Sendable>(_ count: Int, _ body: (Int) -> Value) -> [Value] {
-    var results = [Value?](repeating: nil, count: count)
+    inParallel([Int](repeating: 1, count: count), body)
+  }
+
+  /// `body` of the index of every size, on all threads, each of which gets about as much to do.
+  static func inParallel<Value: Sendable>(_ sizes: [Int], _ body: (Int) -> Value) -> [Value] {
+    let shares = evenShares(sizes, among: Parallel.threadCount)
+    var results = [Value?](repeating: nil, count: sizes.count)
     results.withUnsafeMutableBufferPointer { buffer in
-      nonisolated(unsafe) let slots = buffer  // each piece writes its own element
-      Parallel.pieces(count) { slots[$0] = body($0) }
+      nonisolated(unsafe) let slots = buffer  // each piece writes its own elements
+      Parallel.pieces(shares.count) { share in
+        for i in shares[share] { slots[i] = body(i) }
+      }
     }
     return results.compactMap(\.self)
+  }
+
+  /// Indices dealt out so that their sizes add up to about the same for everyone: the largest
+  /// first, each to who has least.
+  static func evenShares(_ sizes: [Int], among count: Int) -> [[Int]] {
+    var shares = [[Int]](repeating: [], count: max(1, count))
+    var sums = [Int](repeating: 0, count: shares.count)
+    for i in sizes.indices.sorted(by: { (-sizes[$0], $0) < (-sizes[$1], $1) }) {
+      let least = sums.indices.min { (sums[$0], $0) < (sums[$1], $1) } ?? 0
+      shares[least].append(i)
+      sums[least] += sizes[i]
+    }
+    return shares
   }
 }
 

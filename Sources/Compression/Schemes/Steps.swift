@@ -59,7 +59,8 @@ public struct KMeansStep: CompressionStep {
     let (graph, kept) = (work.graph, work.kept)
     let names = work.weightNames
     // Tensors side by side; a tensor with groups has work for all threads by itself.
-    let coded = Clustering.inParallel(names.count) { i in
+    let sizes = names.map { graph.initializers[$0]?.count ?? 0 }
+    let coded = Clustering.inParallel(sizes) { i in
       graph.initializers[names[i]].map { clustering.code($0, kept: kept[names[i]]) }
     }
     for (name, weights) in zip(names, coded) {
