@@ -116,7 +116,7 @@ let package = Package(
         "Fairness", "Files", "Graphs", "Images", "OneDNN", "Predictions", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
-      ]),
+      ], resources: [.embedInCode("Resources/verify.py")]),
 
     // Tests
     .target(name: "TestSupport", path: "Tests/TestSupport"),
@@ -147,7 +147,8 @@ let package = Package(
     tests("Study", "Fairness", "Files"),
     tests("Reports", "Study", "Fairness", "Files", "Predictions"),
     .testTarget(
-      name: "CommandTests", dependencies: ["equant", "ColourTask", "Files", "TestSupport"]),
+      name: "CommandTests",
+      dependencies: ["equant", "ColourTask", "Files", "Graphs", "TestSupport"]),
   ]
 )
 

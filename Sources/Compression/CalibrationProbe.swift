@@ -12,10 +12,9 @@ final class CalibrationProbe: TensorProbe {
 
   /// Starts loading `rows` of `dataset`.
   init(_ dataset: FaceDataset, rows: [Int], preprocessing: Preprocessing) {
-    let size = preprocessing.size
-    imageShape = [3, size, size]
+    imageShape = preprocessing.shape
     // All activations of a batch are kept at once: some 70 MB at 64 x 64 as at 224 x 224.
-    batch = max(1, min(64, 1 << 18 / (size * size)))
+    batch = max(1, min(64, 3 << 18 / preprocessing.valueCount))
     var options = BatchLoader.Options()
     options.batchSize = batch
     options.preprocessing = preprocessing

@@ -27,14 +27,14 @@ public struct CompressionReport: Hashable, Codable, Sendable {
 
   /// The length and digest of a model file.
   public struct ModelFile: Hashable, Codable, Sendable {
-    /// The length in bytes.
+    /// The length in bytes, with that of weights in files beside it.
     public var bytes: Int
     /// The SHA-256 of the file, in hexadecimal.
     public var sha256: String
 
-    /// What the contents of a file say.
-    public init(contents: [UInt8]) {
-      bytes = contents.count
+    /// What the contents of a file say; `beside` counts the bytes of weights in other files.
+    public init(contents: [UInt8], beside: Int = 0) {
+      bytes = contents.count + beside
       sha256 = SHA256.hex(contents)
     }
   }

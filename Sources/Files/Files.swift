@@ -90,11 +90,21 @@ public enum Files {
   /// - Throws: ``FileError`` when a file is in the way or making it is refused.
   public static func makeFolder(_ path: String) throws(FileError) {
     if isFolder(path) { return }
-    let parent = (path as NSString).deletingLastPathComponent
-    if !parent.isEmpty && parent != path { try makeFolder(parent) }
+    let parent = parent(of: path)
+    if parent != "." && parent != path { try makeFolder(parent) }
     if mkdir(path, 0o755) != 0 && !(errno == EEXIST && isFolder(path)) {
       throw FileError(path, "could not make the folder: \(FileError.systemReason())")
     }
+  }
+
+  /// The folder that `path` is in; `.` for a plain name.
+  ///
+  /// Foundation's `deletingLastPathComponent` traps on names of one letter.
+  public static func parent(of path: String) -> String {
+    let whole = path.lastIndex { $0 != "/" }.map { path[...$0] } ?? path[...]
+    guard let slash = whole.lastIndex(of: "/") else { return "." }
+    let parent = whole[..<slash]
+    return parent.lastIndex { $0 != "/" }.map { String(parent[...$0]) } ?? "/"
   }
 
   /// Whether there is anything at `path`.

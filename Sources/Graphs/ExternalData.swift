@@ -20,8 +20,7 @@ final class ExternalData {
 
   /// The files beside the model at `path`.
   init(besideModelAt path: String) {
-    let parent = (path as NSString).deletingLastPathComponent
-    folder = parent.isEmpty ? "." : parent
+    folder = Files.parent(of: path)
   }
 
   /// The elements of `tensor`, which must be `count` bytes.

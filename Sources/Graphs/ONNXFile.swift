@@ -39,6 +39,22 @@ public enum ONNXFile {
     }
   }
 
+  /// The bytes of tensors that the file with these contents keeps in files beside it.
+  ///
+  /// - Throws: ``FileError`` when the file is damaged.
+  public static func bytesBeside(_ bytes: [UInt8], path: String) throws(FileError) -> Int {
+    let model = try decode(bytes, path: path)
+    do {
+      var sum = 0
+      for tensor in model.graph.initializer where tensor.isExternal {
+        sum += try ModelInventory.Entry(tensor, name: tensor.name).externalBytes
+      }
+      return sum
+    } catch {
+      throw FileError(path, error.description)
+    }
+  }
+
   /// Writes `graph`, replacing what is at `path` only when the new file is complete.
   ///
   /// - Throws: ``FileError`` when the graph does not hang together or writing fails.

@@ -18,21 +18,33 @@ public struct Box: Hashable, Sendable {
   }
 }
 
-/// Resizes with a triangle filter that widens when the image shrinks, so that nothing aliases.
+/// Resizes with a filter that widens when the image shrinks, so that nothing aliases.
 ///
 /// Each output pixel is a weighted mean of the input pixels within one output pixel's width of its
-/// centre (or within one input pixel's, when the image grows): along rows first, then along columns,
-/// each rounded to 8 bits. Weights are fixed-point numbers of 22 bits. This is what Pillow calls
-/// `BILINEAR` and torchvision `antialias=True`.
+/// centre (or within one input pixel's, when the image grows; twice that with the cubic filter):
+/// along rows first, then along columns, each rounded to 8 bits. Weights are fixed-point numbers of
+/// 22 bits. This is what Pillow does and torchvision calls `antialias=True`.
 ///
 /// A resizer keeps its weights and its scratch memory between calls; each thread has its own.
 public struct Resizer {
   private var columns: Taps?
   private var rows: Taps?
   private var between: [UInt8] = []
+  private let filter: Filter
+
+  /// How much each input pixel counts, by its distance.
+  public enum Filter: Hashable, Sendable {
+    /// A triangle, two pixels wide: Pillow's `BILINEAR`.
+    case triangle
+    /// Cubic convolution with a = -0.5, four pixels wide: Pillow's `BICUBIC`.
+    ///
+    /// Source: R. Keys, *Cubic Convolution Interpolation for Digital Image Processing*, IEEE
+    /// Transactions on Acoustics, Speech, and Signal Processing 29(6), 1981, equation 15.
+    case cubic
+  }
 
   /// A resizer that has seen no image yet.
-  public init() {}
+  public init(_ filter: Filter = .triangle) { self.filter = filter }
 
   /// Resizes the part of `image` inside `box`.
   ///
@@ -45,8 +57,8 @@ public struct Resizer {
       box.left >= 0 && box.top >= 0 && box.width > 0 && box.height > 0
         && box.left + box.width <= Double(image.width)
         && box.top + box.height <= Double(image.height), "the box must be inside the image")
-    let across = Taps.reusing(columns, from: box.left, extent: box.width, to: width)
-    let down = Taps.reusing(rows, from: box.top, extent: box.height, to: height)
+    let across = Taps.reusing(columns, filter, from: box.left, extent: box.width, to: width)
+    let down = Taps.reusing(rows, filter, from: box.top, extent: box.height, to: height)
     columns = across
     rows = down
 
@@ -73,7 +85,8 @@ public struct Resizer {
         var blue = red
         var from = (row + taps.starts[x]) * 3
         let weight = x * taps.stride
-        // Weights add up to 2^22 and pixels are at most 255, so no sum leaves 31 bits.
+        // Weights add up to 2^22, those below 0 to a third of it at most, and pixels are at most
+        // 255, so no sum leaves 31 bits.
         for k in 0..<taps.counts[x] {
           let w = weights[weight + k]
           red &+= w &* Int32(input[from])
@@ -123,19 +136,24 @@ private struct Taps {
   private(set) var counts: [Int] = []
   private(set) var weights: [Int32] = []
 
-  static func reusing(_ old: Taps?, from: Double, extent: Double, to count: Int) -> Taps {
+  static func reusing(
+    _ old: Taps?, _ filter: Resizer.Filter, from: Double, extent: Double, to count: Int
+  ) -> Taps {
     if let old, old.from == from, old.extent == extent, old.count == count { return old }
-    return Taps(from: from, extent: extent, to: count)
+    return Taps(filter, from: from, extent: extent, to: count)
   }
 
-  static func round(_ sum: Int32) -> UInt8 { UInt8(truncatingIfNeeded: min(sum >> bits, 255)) }
+  static func round(_ sum: Int32) -> UInt8 {
+    UInt8(truncatingIfNeeded: max(0, min(sum >> bits, 255)))
+  }
 
-  init(from: Double, extent: Double, to count: Int) {
+  init(_ filter: Resizer.Filter, from: Double, extent: Double, to count: Int) {
     self.from = from
     self.extent = extent
     self.count = count
     let scale = extent / Double(count)
-    let support = max(scale, 1)
+    let widening = max(scale, 1)
+    let support = widening * filter.radius
     let lowest = Int(from)
     let highest = Int((from + extent).rounded(.up))
     stride = Int(support.rounded(.up)) * 2 + 1
@@ -144,12 +162,31 @@ private struct Taps {
       let centre = from + (Double(i) + 0.5) * scale
       let start = max(lowest, Int(max(0, centre - support + 0.5)))
       let end = min(highest, Int(centre + support + 0.5))
-      let raw = (start..<end).map { max(0, 1 - abs((Double($0) + 0.5 - centre) / support)) }
+      let raw = (start..<end).map { filter.weight(abs((Double($0) + 0.5 - centre) / widening)) }
       let total = raw.reduce(0, +)
       starts.append(start)
       counts.append(raw.count)
       for (k, value) in raw.enumerated() {
-        weights[i * stride + k] = Int32(0.5 + value / total * Double(1 << Self.bits))
+        let weight = value / total * Double(1 << Self.bits)
+        weights[i * stride + k] = Int32(weight < 0 ? weight - 0.5 : weight + 0.5)
+      }
+    }
+  }
+}
+
+extension Resizer.Filter {
+  /// How far it reaches, in output pixels of a shrinking image.
+  fileprivate var radius: Double { self == .triangle ? 1 : 2 }
+
+  /// The weight of a pixel at `distance`.
+  fileprivate func weight(_ distance: Double) -> Double {
+    switch self {
+    case .triangle: max(0, 1 - distance)
+    case .cubic:
+      if distance < 1 {
+        (1.5 * distance - 2.5) * distance * distance + 1
+      } else {
+        distance < 2 ? (((distance - 5) * distance + 8) * distance - 4) * -0.5 : 0
       }
     }
   }

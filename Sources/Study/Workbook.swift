@@ -35,11 +35,11 @@ public struct Workbook: Sendable {
       return (found, false)
     }
     for output in outputs {
-      try Files.makeFolder((path(output) as NSString).deletingLastPathComponent)
+      try Files.makeFolder(Files.parent(of: path(output)))
     }
     try make()
     let stamp = Stamp(inputs: inputs, outputs: try hashes(of: outputs))
-    try Files.makeFolder((stampPath as NSString).deletingLastPathComponent)
+    try Files.makeFolder(Files.parent(of: stampPath))
     try Files.replace(stampPath, with: Array(try JSONEncoder.stable.encode(stamp)))
     return (stamp.outputs, true)
   }

@@ -13,6 +13,18 @@ public struct Evaluation: Sendable {
   public var skipped: [FileError]
 }
 
+/// What a network gave for the rows of a data set, whatever it means.
+public struct Outputs: Sendable {
+  /// The outputs, shape `[rows, columns]`, row-major.
+  public var values: [Float]
+  /// How many numbers there are to a row.
+  public var columns: Int
+  /// The row of the data set that each one is.
+  public var rows: [Int]
+  /// Why images were left out, where that was allowed.
+  public var skipped: [FileError]
+}
+
 /// Runs models over data sets.
 public struct Evaluator: Sendable {
   /// What is done to the images.
@@ -43,17 +55,44 @@ public struct Evaluator: Sendable {
   public func run(
     _ graph: Graph, on dataset: FaceDataset, rows: [Int], progress: (Int) -> Void = { _ in }
   ) throws -> Evaluation {
+    let outputs = try self.outputs(of: graph, on: dataset, rows: rows, progress: progress)
+    guard outputs.columns == dataset.classNames.count, outputs.columns >= 2 else {
+      throw TrainingError.wrongModel(
+        "the model has \(outputs.columns) classes, but the data have \(dataset.classNames.count)")
+    }
+    let output = LabelledLogits(
+      logits: outputs.values, classes: outputs.columns,
+      labels: outputs.rows.map { dataset.labels[$0] },
+      groups: outputs.rows.map { dataset.groups[$0] })
+    return Evaluation(output: output, rows: outputs.rows, skipped: outputs.skipped)
+  }
+
+  /// Computes what `graph` gives for `rows`, loading images beside the arithmetic.
+  ///
+  /// - Parameters:
+  ///   - graph: A network with one image input and one output of one row to an image.
+  ///   - dataset: Where the rows are.
+  ///   - rows: Which rows.
+  ///   - progress: Told how many rows are done.
+  ///   - observe: Given each batch of prepared images and how many of them are rows.
+  /// - Returns: The outputs in the rows' order.
+  /// - Throws: ``TrainingError/wrongModel(_:)`` when the network has other inputs or outputs;
+  ///   `FileError` for an image that cannot be read, and what compiling the graph throws.
+  public func outputs(
+    of graph: Graph, on dataset: FaceDataset, rows: [Int], progress: (Int) -> Void = { _ in },
+    observe: ([Float], Int) throws -> Void = { _, _ in }
+  ) throws -> Outputs {
     if let problem = preprocessing.problem {
       throw TrainingError.wrongModel("the model's preprocessing is wrong: \(problem)")
     }
-    let size = min(batch, max(1, rows.count))
+    try checkEnds(of: graph)
+    let size = graph.inputs[0].shape[0] ?? min(batch, max(1, rows.count))
     let session = try InferenceSession(
-      graph, batch: size, inputShape: preprocessing.shape,
-      precision: precision)
-    let classes = session.outputs[0].shape.last.flatMap(\.self) ?? 0
-    guard session.outputs.count == 1, classes == dataset.classNames.count, classes >= 2 else {
+      graph, batch: size, inputShape: preprocessing.shape, precision: precision)
+    let count = session.outputs[0].shape.reduce(1) { $0 * ($1 ?? 1) }
+    guard count > 0, count % size == 0, session.outputs[0].shape.first == size else {
       throw TrainingError.wrongModel(
-        "the model has \(classes) classes, but the data have \(dataset.classNames.count)")
+        "the output '\(session.outputs[0].name)' does not have one row to an image")
     }
     var options = BatchLoader.Options()
     options.batchSize = size
@@ -61,23 +100,38 @@ public struct Evaluator: Sendable {
     options.skipsDamaged = skipsDamaged
     options.cacheBytes = 0
     let loader = BatchLoader(dataset, rows: rows, options: options, epochs: 0..<1)
-    var logits: [Float] = []
-    logits.reserveCapacity(rows.count * classes)
-    var read: [Int] = []
+    let columns = count / size
+    var outputs = Outputs(values: [], columns: columns, rows: [], skipped: [])
+    outputs.values.reserveCapacity(rows.count * columns)
     while let batch = try loader.next() {
       try session.run(batch.images)
-      logits += try session.output(0).prefix(batch.count * classes)
-      read += batch.rows.prefix(batch.count)
-      progress(read.count)
+      outputs.values += try session.output(0).prefix(batch.count * columns)
+      outputs.rows += batch.rows.prefix(batch.count)
+      try observe(batch.images, batch.count)
+      progress(outputs.rows.count)
     }
-    let output = LabelledLogits(
-      logits: logits, classes: classes, labels: read.map { dataset.labels[$0] },
-      groups: read.map { dataset.groups[$0] })
-    return Evaluation(output: output, rows: read, skipped: loader.skipped)
+    outputs.skipped = loader.skipped
+    return outputs
   }
-}
 
-extension Preprocessing {
-  /// The shape of one image as the network sees it.
-  var shape: [Int] { [3, size, size] }
+  /// Makes sure that images of the preprocessing fit the one input, and that there is one output.
+  private func checkEnds(of graph: Graph) throws {
+    guard graph.inputs.count == 1, let input = graph.inputs.first else {
+      throw TrainingError.wrongModel(
+        "the model has \(graph.inputs.count) inputs, expected one for images")
+    }
+    let shape = preprocessing.shape
+    guard input.shape.count == 4, zip(input.shape.dropFirst(), shape).allSatisfy({ $0 ?? $1 == $1 })
+    else {
+      let expected = input.shape.map { $0.map(String.init) ?? "?" }.joined(separator: ", ")
+      throw TrainingError.wrongModel(
+        "the input '\(input.name)' takes [\(expected)], but images are prepared as \(shape)")
+    }
+    guard graph.outputs.count == 1 else {
+      throw TrainingError.wrongModel(
+        "the model has \(graph.outputs.count) outputs, "
+          + "\(graph.outputs.map { "'\($0.name)'" }.joined(separator: ", ")); choose one with "
+          + "--output-name")
+    }
+  }
 }

@@ -12,8 +12,12 @@ public struct ModelDescription: Hashable, Codable, Sendable {
   public var protected: [String]
   /// The names of the classes in the order of the logits.
   public var classes: [String]
-  /// How the weights came about.
-  public var provenance: Provenance
+  /// What the numbers of the output are; nil when they are logits of ``classes``.
+  public var outputs: OutputMeaning?
+  /// Which output is the positive class; nil for the second of two, or the only one.
+  public var positiveClass: Int?
+  /// How the weights came about; nil for a model that was trained elsewhere.
+  public var provenance: Provenance?
 
   /// What a model was trained from and how; never a time or a path, so that bytes repeat.
   public struct Provenance: Hashable, Codable, Sendable {
@@ -29,17 +33,23 @@ public struct ModelDescription: Hashable, Codable, Sendable {
 
   /// A description of the given parts.
   public init(
-    preprocessing: Preprocessing, target: String, protected: [String], classes: [String],
-    provenance: Provenance
+    preprocessing: Preprocessing, target: String = "", protected: [String] = [],
+    classes: [String] = [], outputs: OutputMeaning? = nil, positiveClass: Int? = nil,
+    provenance: Provenance? = nil
   ) {
     self.preprocessing = preprocessing
     self.target = target
     self.protected = protected
     self.classes = classes
+    self.outputs = outputs
+    self.positiveClass = positiveClass
     self.provenance = provenance
   }
 
   private static let key = "equant.model"
+
+  /// Whether a graph carries a description.
+  public static func isCarried(by graph: Graph) -> Bool { graph.metadata[key] != nil }
 
   /// Reads the description that a graph carries.
   ///
@@ -47,7 +57,8 @@ public struct ModelDescription: Hashable, Codable, Sendable {
   public init(of graph: Graph) throws {
     guard let text = graph.metadata[Self.key] else {
       throw TrainingError.wrongModel(
-        "the model's metadata lack '\(Self.key)': it was not written by equant train")
+        "the model does not say how its images are prepared; give --preprocess torchvision, timm, "
+          + "openvino or a JSON file")
     }
     do {
       self = try JSONDecoder().decode(Self.self, from: Data(text.utf8))

@@ -9,8 +9,8 @@ public import Predictions
 public enum Predictor {
   /// Predicts every row of a split.
   ///
-  /// Images are prepared as the model's description says. Scores are the softmax's probability of
-  /// class 1, computed in double precision from the model's f32 logits.
+  /// Images are prepared as the model's description says. Scores are the probability of the
+  /// positive class, computed in double precision from the model's f32 outputs.
   ///
   /// - Parameters:
   ///   - graph: A float or int8 classifier that carries a ``ModelDescription``.
@@ -32,20 +32,50 @@ public enum Predictor {
     guard !rows.isEmpty else {
       throw TrainingError.noRows(split: "\(split)", folder: dataset.folder)
     }
-    var evaluator = Evaluator(
-      try ModelDescription(of: graph).preprocessing, precision: precision)
-    evaluator.skipsDamaged = skipsDamaged
-    let evaluation = try evaluator.run(graph, on: dataset, rows: rows) { progress($0, rows.count) }
-    guard evaluation.output.classes == 2 else {
+    guard dataset.classNames.count == 2 else {
       throw TrainingError.wrongModel(
-        "predictions need a model of two classes, not \(evaluation.output.classes)")
+        "predictions need data of two classes, not \(dataset.classNames.count)")
+    }
+    let description = try ModelDescription(of: graph)
+    var evaluator = Evaluator(description.preprocessing, precision: precision)
+    evaluator.skipsDamaged = skipsDamaged
+    let outputs = try evaluator.outputs(of: graph, on: dataset, rows: rows) {
+      progress($0, rows.count)
     }
     let predictions = Predictions(
-      ids: evaluation.rows.map { dataset.files[$0] },
-      labels: evaluation.output.labels.map { $0 == 1 }, scores: evaluation.output.scores,
-      attributes: [dataset.attribute(of: evaluation.rows)],
-      identities: dataset.identities.map { all in evaluation.rows.map { "\(all[$0])" } })
-    return (predictions, evaluation.skipped.map(\.description))
+      ids: outputs.rows.map { dataset.files[$0] },
+      labels: outputs.rows.map { dataset.labels[$0] == 1 },
+      scores: try description.scores(outputs),
+      attributes: [dataset.attribute(of: outputs.rows)],
+      identities: dataset.identities.map { all in outputs.rows.map { "\(all[$0])" } })
+    return (predictions, outputs.skipped.map(\.description))
+  }
+}
+
+extension ModelDescription {
+  /// The probability of the positive class in every row.
+  ///
+  /// - Throws: ``TrainingError/wrongModel(_:)`` when it is not clear which class that is, or
+  ///   probabilities are none.
+  public func scores(_ outputs: Outputs) throws -> [Double] {
+    let columns = outputs.columns
+    guard let positive = positiveClass ?? (columns <= 2 ? columns - 1 : nil) else {
+      throw TrainingError.wrongModel(
+        "the model has \(columns) classes; say which is the positive one with --positive-class")
+    }
+    guard 0..<columns ~= positive else {
+      throw TrainingError.wrongModel(
+        "the positive class is \(positive), but the model has \(columns)")
+    }
+    let meaning = self.outputs ?? .logits
+    let scores = meaning.scores(outputs.values, columns: columns, positive: positive)
+    if let wrong = scores.firstIndex(where: { !(-1e-6...1 + 1e-6 ~= $0) }) {
+      throw TrainingError.wrongModel(
+        meaning == .probabilities
+          ? "row \(wrong + 1) has the probability \(scores[wrong]); are the outputs logits?"
+          : "row \(wrong + 1) has a score that is not a number")
+    }
+    return scores.map { min(1, max(0, $0)) }
   }
 }
 

@@ -3,7 +3,6 @@ import Faces
 import Fairness
 import Files
 import Foundation
-import Graphs
 import Predictions
 import Reports
 import Training
@@ -19,7 +18,8 @@ struct AuditCommand: ParsableCommand {
       believing a number. Files above 64 MB are counted without keeping their rows; AUC and \
       calibration error then come from 1000 bins of scores.
 
-      With --model and --data the model is run on the images first, as 'equant predict' runs it.
+      With --model and --data the model is run on the images first, as 'equant predict' runs it. \
+      It may be any ONNX classifier; one that was made elsewhere needs --preprocess.
 
       Predictions that live in a database are counted there: --sql prints the query, --counts \
       reads its result.
@@ -57,6 +57,8 @@ struct AuditCommand: ParsableCommand {
   var saveCounts: String?
 
   @OptionGroup(title: "Running a model") var modelRun: ModelRun
+
+  @OptionGroup(title: "Models made elsewhere") var modelOptions: ModelOptions
 
   func validate() throws {
     let sources = [predictions != nil, sql != nil, !counts.isEmpty, modelRun.model != nil]
@@ -153,7 +155,7 @@ struct AuditCommand: ParsableCommand {
 
   /// Runs the model on the images of a split and audits what it says.
   private func auditOfModel() throws -> Audit {
-    var (predictions, skipped) = try modelRun.predictions(table: table)
+    var (predictions, skipped) = try modelRun.predictions(table: table, options: modelOptions)
     let known = predictions.identities != nil
     if columns.cluster == nil {
       predictions.identities = nil
@@ -208,17 +210,19 @@ struct ModelRun: ParsableArguments {
   var quiet = false
 
   /// What the model says about every image, and how many damaged ones were left out.
-  func predictions(table: String?) throws -> (predictions: Predictions, skipped: Int) {
+  func predictions(
+    table: String?, options: ModelOptions
+  ) throws -> (predictions: Predictions, skipped: Int) {
     guard let model, let data else { preconditionFailure("validated: both are given") }
-    let graph = try ONNXFile.read(model)
-    let description = try ModelDescription(of: graph, path: model)
+    let opened = try options.open(model)
     let dataset = try FaceDataset.open(
-      data, table: table, target: target, protected: protected, otherwise: description.target,
-      description.protected)
+      data, table: table, target: target, protected: protected,
+      otherwise: opened.description.target, opened.description.protected)
     var progress = Progress(quiet: quiet)
     for warning in dataset.warnings { progress.say("warning: \(warning)") }
-    let (predictions, skipped) = try Predictor.predict(
-      graph, on: dataset, split: split, precision: precision.precision, skipsDamaged: skipDamaged
+    let (predictions, skipped) = try opened.predictions(
+      on: dataset, split: split, precision: precision.precision, limit: nil,
+      skipsDamaged: skipDamaged, path: model
     ) { progress.show("predicting", $0, of: $1) }
     for problem in skipped { progress.say("left out: \(problem)") }
     return (predictions, skipped.count)

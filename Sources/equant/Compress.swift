@@ -13,8 +13,8 @@ struct CompressCommand: ParsableCommand {
     commandName: "compress",
     abstract: "Make a model smaller.",
     discussion: """
-      Writes a model of 'equant train' as a smaller standard ONNX file, and prints the sizes in \
-      bytes and where the bytes of the new file go. Schemes:
+      Writes a model as a smaller standard ONNX file, and prints the sizes in bytes and where the \
+      bytes of the new file go. A model that was made elsewhere needs --preprocess. Schemes:
 
         int8        8-bit weights, one scale per output channel, and 8-bit activations whose ranges
                     are estimated on images of train.
@@ -28,7 +28,7 @@ struct CompressCommand: ParsableCommand {
       """)
 
   @Argument(
-    help: "The model, an ONNX file written by 'equant train'.",
+    help: "The model, an ONNX file: one of Equant's, or any other classifier.",
     completion: .file(extensions: ["onnx"]))
   var model: String
 
@@ -36,6 +36,8 @@ struct CompressCommand: ParsableCommand {
   var scheme = "int8"
 
   @OptionGroup var dataOptions: DataOptions
+
+  @OptionGroup(title: "Models made elsewhere") var modelOptions: ModelOptions
 
   @Option(
     help: ArgumentHelp("Where the compressed model goes.", valueName: "file"),
@@ -90,9 +92,9 @@ struct CompressCommand: ParsableCommand {
   func run() throws {
     let scheme = try Scheme(scheme)
     try Files.checkWritable(out)
-    let contents = try Files.read(model)
-    let graph = try ONNXFile.graph(contents, path: model)
-    let description = try ModelDescription(of: graph, path: model)
+    let opened = try modelOptions.open(model)
+    let (contents, description) = (opened.contents, opened.description)
+    var graph = opened.graph
     let progress = Progress(quiet: output.quiet)
     var images: CompressionImages?
     if scheme.needsImages || dataOptions.data != nil || weights.restores != .none {
@@ -100,6 +102,7 @@ struct CompressCommand: ParsableCommand {
         target: description.target, protected: description.protected)
       for warning in dataset.warnings { progress.say("warning: \(warning)") }
       images = CompressionImages(dataset, preprocessing: description.preprocessing)
+      graph = try opened.graph(meaning: dataset)
     }
     if scheme.needsImages || weights.restores != .none {
       progress.say("calibrating on \(calibrationCount) images of train (\(observer.rawValue))")
@@ -110,8 +113,9 @@ struct CompressCommand: ParsableCommand {
       let report: CompressionReport
       do {
         (compressed, report) = try compress(
-          graph, scheme: scheme, base: .init(contents: contents), images: images, weights: weights,
-          int8: settings)
+          graph, scheme: scheme,
+          base: .init(contents: contents, beside: ONNXFile.bytesBeside(contents, path: model)),
+          images: images, weights: weights, int8: settings)
       } catch let error as CompressionError where error.place != images?.dataset.folder {
         throw FileError(model, error.description)
       }
@@ -125,8 +129,10 @@ struct CompressCommand: ParsableCommand {
     var texts = try settingTexts(weights).merging(["scheme": self.scheme]) { $1 }
     if scheme.needsImages { texts.merge(try settingTexts(settings)) { $1 } }
     texts["data"] = dataOptions.data
-    texts["target"] = description.target
-    texts["protected"] = description.protected.joined(separator: ", ")
+    texts["target"] = dataOptions.target ?? description.target
+    let protected = dataOptions.protected
+    texts["protected"] = (protected.isEmpty ? description.protected : protected).joined(
+      separator: ", ")
     return try Recording(
       Run(.compress, title: out, settings: texts, files: ["base": model, "model": out]),
       in: storeOptions, quiet: output.quiet)

@@ -54,6 +54,12 @@ extension FaceDataset {
     otherwise standardTarget: String, _ standardProtected: [String]
   ) throws -> FaceDataset {
     guard let table else {
+      guard !(target ?? standardTarget).isEmpty, !(protected + standardProtected).isEmpty else {
+        throw FileError(
+          folder,
+          "what to predict and to be fair to is open: the model does not say; give --target and "
+            + "--protected")
+      }
       return try .celebA(
         folder, target: target ?? standardTarget,
         protected: protected.isEmpty ? standardProtected : protected)

@@ -31,6 +31,7 @@ struct Equant: AsyncParsableCommand {
           TrainCommand.self,
           CompressCommand.self,
           PredictCommand.self,
+          VerifyCommand.self,
         ]),
       CommandGroup(
         name: "Fairness",

@@ -7,8 +7,7 @@ extension Files {
   /// - Throws: ``FileError`` when its folder is missing or closed, or something that is not a file
   ///   is there already.
   static func checkWritable(_ path: String) throws(FileError) {
-    let parent = (path as NSString).deletingLastPathComponent
-    let folder = parent.isEmpty ? "." : parent
+    let folder = parent(of: path)
     guard isFolder(folder) else { throw FileError(path, "the folder '\(folder)' does not exist") }
     guard access(folder, W_OK) == 0 else {
       throw FileError(path, "could not be created: \(FileError.systemReason())")

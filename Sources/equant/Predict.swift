@@ -1,4 +1,5 @@
 public import ArgumentParser
+import Execution
 public import Faces
 import Files
 import Graphs
@@ -12,17 +13,20 @@ struct PredictCommand: ParsableCommand {
     abstract: "Score every image of a split with a model.",
     discussion: """
       Writes a CSV file with the columns id, label, score, group and, where it is known, identity. \
-      The score is the probability of class 1. Images are prepared as the model's own metadata \
-      say; target and protected attributes are the model's unless others are given. Float and \
-      int8 models are run alike.
+      The score is the probability of the positive class. Images are prepared as the model's own \
+      metadata say, or for a model that was made elsewhere as --preprocess says; target and \
+      protected attributes are the model's unless others are given. Float and int8 models are run \
+      alike.
       """)
 
   @Argument(
-    help: "The model, an ONNX file written by 'equant train' or 'equant compress'.",
+    help: "The model, an ONNX file: one of Equant's, or any other classifier.",
     completion: .file(extensions: ["onnx"]))
   var model: String
 
   @OptionGroup var dataOptions: DataOptions
+
+  @OptionGroup(title: "Models made elsewhere") var modelOptions: ModelOptions
 
   @Option(help: "Which images.")
   var split = Split.test
@@ -41,28 +45,18 @@ struct PredictCommand: ParsableCommand {
   @Flag(help: "Leave damaged images out, and count them, instead of stopping.")
   var skipDamaged = false
 
-  @Option(help: .hidden, completion: .file(extensions: ["safetensors"]))
-  var dumpInputs: String?
-
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    for path in [out, dumpInputs].compactMap(\.self) { try Files.checkWritable(path) }
-    let graph = try ONNXFile.read(model)
-    let description = try ModelDescription(of: graph, path: model)
+    if let out { try Files.checkWritable(out) }
+    let opened = try modelOptions.open(model)
     let dataset = try dataOptions.open(
-      target: description.target, protected: description.protected)
+      target: opened.description.target, protected: opened.description.protected)
     var progress = Progress(quiet: output.quiet)
     for warning in dataset.warnings { progress.say("warning: \(warning)") }
-    if let dumpInputs {
-      let rows = dataset.rows(in: split, limit: limit)
-      let dump = try InputDump(
-        of: graph, on: dataset, rows: rows, preprocessing: description.preprocessing)
-      try dump.write(to: dumpInputs)
-    }
-    let (predictions, skipped) = try Predictor.predict(
-      graph, on: dataset, split: split, precision: precision.precision, limit: limit,
-      skipsDamaged: skipDamaged
+    let (predictions, skipped) = try opened.predictions(
+      on: dataset, split: split, precision: precision.precision, limit: limit,
+      skipsDamaged: skipDamaged, path: model
     ) { progress.show("predicting", $0, of: $1) }
     for problem in skipped { progress.say("left out: \(problem)") }
     progress.clear()
@@ -72,6 +66,26 @@ struct PredictCommand: ParsableCommand {
     }
     try predictions.write(to: out)
     progress.say("\(out): \(predictions.count) predictions, \(skipped.count) images left out")
+  }
+}
+
+extension ModelOptions.Model {
+  /// The scores of a split; errors of the model name its file.
+  func predictions(
+    on dataset: FaceDataset, split: Split, precision: Precision, limit: Int?, skipsDamaged: Bool,
+    path: String, progress: (Int, Int) -> Void
+  ) throws -> (predictions: Predictions, skipped: [String]) {
+    do {
+      return try Predictor.predict(
+        graph, on: dataset, split: split, precision: precision, limit: limit,
+        skipsDamaged: skipsDamaged, progress: progress)
+    } catch TrainingError.wrongModel(let problem) {
+      throw FileError(path, problem)
+    } catch let error as GraphError {
+      throw FileError(path, "\(error)")
+    } catch let error as ExecutionError {
+      throw FileError(path, "\(error)")
+    }
   }
 }
 

@@ -66,8 +66,7 @@ struct ReportCommand: ParsableCommand {
     let library = "plotly.min.js"
     let page = try ReportPage(studies).html(linkPlotly ? .linked(library) : .inlined)
     if linkPlotly {
-      let folder = (out as NSString).deletingLastPathComponent
-      try Files.replace(folder.isEmpty ? library : "\(folder)/\(library)", with: ReportPage.plotly)
+      try Files.replace("\(Files.parent(of: out))/\(library)", with: ReportPage.plotly)
     }
     try Files.replace(out, with: page)
     return page.count

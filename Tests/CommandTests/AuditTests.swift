@@ -10,9 +10,11 @@ import Testing
     #expect(
       options(in: help.output) == [
         "--model", "--data", "--target", "--protected", "--split", "--precision",
-        "--skip-damaged", "--quiet", "--id-column", "--label-column", "--score-column", "--by",
-        "--cluster",
-        "--weight-column", "--separator", "--positive", "--negative", "--skip-missing",
+        "--skip-damaged", "--quiet", "--preprocess", "--image-size", "--resize",
+        "--interpolation", "--channel-order", "--layout", "--divisor", "--mean", "--deviation",
+        "--outputs", "--output-name", "--positive-class", "--id-column", "--label-column",
+        "--score-column", "--by",
+        "--cluster", "--weight-column", "--separator", "--positive", "--negative", "--skip-missing",
         "--threshold", "--reference", "--confidence", "--minimum-cell", "--expected", "--format",
         "--sql", "--table", "--counts", "--save-counts", "--version", "--help",
       ])

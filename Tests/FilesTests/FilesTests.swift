@@ -17,6 +17,15 @@ import Testing
       hash.finish() == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
   }
 
+  @Test func `the folder of a path is what comes before its last name`() {
+    for (path, folder) in [
+      ("m", "."), ("model.onnx", "."), ("a/m", "a"), ("a//b/", "a"), ("/m", "/"), ("/", "/"),
+      ("../m", ".."), ("", "."),
+    ] {
+      #expect(Files.parent(of: path) == folder, "\(path)")
+    }
+  }
+
   @Test func `replacing keeps the old file until the new one is whole`() throws {
     let folder = try temporaryFolder()
     let path = folder + "/a"
