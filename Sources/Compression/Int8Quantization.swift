@@ -21,7 +21,7 @@ public struct Int8Quantization: GraphPass {
   /// The pass for what was found by calibration.
   public init(
     sites: ActivationSites, activations: [String: QuantizationParameters],
-    weightGrid: ChannelQuantization.Grid = .narrow
+    weightGrid: ChannelQuantization.Grid = .reduced
   ) {
     self.sites = sites
     self.activations = activations

@@ -14,7 +14,9 @@ public struct Int8Settings: Hashable, Codable, Sendable {
   /// meet 8-bit weights; half the range avoids it and costs one bit of resolution.
   public var reducesRange = false
   /// Which integers weights use.
-  public var weightGrid = ChannelQuantization.Grid.narrow
+  ///
+  /// The reduced grid costs a bit, and is what every runtime multiplies exactly on every processor.
+  public var weightGrid = ChannelQuantization.Grid.reduced
 
   /// The usual settings: batch norms folded, histogram observer, 512 images.
   public init() {}

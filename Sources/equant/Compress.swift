@@ -70,9 +70,10 @@ struct CompressCommand: ParsableCommand {
 
   @Option(
     help: """
-      The integers of int8 weights: narrow to 127, full from -128 as PyTorch, reduced to 64. \
-      Reduced weights cost a bit; on processors without 8-bit dot products (VNNI) they run twice \
-      as fast, and other runtimes compute them exactly. (default: narrow, unfused: full)
+      The integers of int8 weights: reduced, to 64, which every runtime multiplies exactly on \
+      every processor; narrow, to 127, a bit more; full, from -128, as PyTorch. Beyond 64, \
+      processors without 8-bit dot products (VNNI) take twice as long here and saturate \
+      elsewhere. (default: reduced, unfused: full)
       """)
   var weightGrid: ChannelQuantization.Grid?
 

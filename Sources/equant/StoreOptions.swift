@@ -61,7 +61,7 @@ struct StoreOptions: ParsableArguments {
   }
 
   private static func openStandard(_ path: String) throws -> RunStore {
-    try Files.makeFolder((path as NSString).deletingLastPathComponent)
+    try Files.makeFolder(Files.parent(of: path))
     return try RunStore(path: path)
   }
 }

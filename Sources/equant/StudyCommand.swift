@@ -43,8 +43,11 @@ struct StudyCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Weights to start from, with torchvision's names: safetensors or ONNX.", valueName: "file"),
-    completion: .file(extensions: ["safetensors", "onnx"]))
+      """
+      Weights to start from, with torchvision's names: safetensors, a PyTorch state dictionary \
+      (.pth, .pt) or ONNX.
+      """, valueName: "file"),
+    completion: .file(extensions: ["safetensors", "pth", "pt", "onnx"]))
   var weights: String?
 
   @Option(help: ArgumentHelp("Where everything goes.", valueName: "folder"))
