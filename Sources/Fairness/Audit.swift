@@ -165,7 +165,30 @@ extension Audit {
     inequality = Dictionary(
       uniqueKeysWithValues: InequalityKind.allCases.map { ($0, $0.index(of: tally.counts)) })
     warnings = []
+    pool(source, confidence: options.confidence)
     warn(minimumCell: options.minimumCell)
+  }
+
+  /// Adds to the shares of every group what they are when groups inform each other.
+  private mutating func pool(_ source: Source, confidence: Double) {
+    guard groups.filter({ $0.count > 0 }).count >= 3 else { return }
+    let measures = PartialPooling.measures
+    let names = groups.indices
+    let pooled = onAllCores(measures.count) { place -> [(Int, Estimate)] in
+      let parts = names.compactMap { group -> (Int, PartialPooling.Group)? in
+        let counts = source.tally.counts[group]
+        let share = counts.effectiveHits(measures[place]) { hits, inside, most in
+          source.clusters?.effectiveRows(
+            group: group, numerator: hits, denominator: inside, most: most) ?? most
+        }
+        return share.map { (group, $0) }
+      }
+      let estimates = PartialPooling.estimates(parts.map(\.1), confidence: confidence)
+      return estimates.map { Array(zip(parts.map(\.0), $0)) } ?? []
+    }
+    for (measure, estimates) in zip(measures, pooled) {
+      for (group, estimate) in estimates { groups[group].rates[measure]?.pooled = estimate }
+    }
   }
 
   /// Says in plain words which numbers rest on few rows or on none.

@@ -177,20 +177,21 @@ public struct CoverageSimulation: Sendable {
   /// The coverage of the intervals of drifts that have no closed form.
   public func compositeDrifts() -> [Line] {
     let kinds: [GapKind] = [.predictiveParity, .equalizedOdds, .averageAbsoluteOdds, .f1]
-    let sizes: [GapKind] = [.equalOpportunity, .equalizedOdds, .averageAbsoluteOdds]
     let growths = (Self.flippings + Self.corners).flatMap { setting in
-      sizes.map { kind in
-        let truth = Self.growth(kind, setting)
-        return share("growth of \(kind.title), \(setting.name)", "MOVER by cases", simulations) {
-          random in
-          DriftMaker(tally: setting.draw(&random)).growths.interval(kind, .full)
-            .map { $0.contains(truth) }
+      // For more groups the default with clusters only.
+      (setting.rows.count > 2
+        ? [GapKind.equalizedOdds] : [.equalOpportunity, .averageAbsoluteOdds]).map { kind in
+          let truth = Self.growth(kind, setting)
+          return share("growth of \(kind.title), \(setting.name)", "MOVER by cases", simulations) {
+            random in
+            DriftMaker(tally: setting.draw(&random)).growths.interval(kind, .full)
+              .map { $0.contains(truth) }
+          }
         }
-      }
     }
     return growths
       + (Self.flippings + Self.corners).flatMap { setting in
-        kinds.flatMap { kind in
+        (setting.rows.count > 2 ? [.equalOpportunity] + kinds : kinds).flatMap { kind in
           (setting.rows.count > 2 ? [.posterior] : [Resampling.posterior, .stratified]).map {
             scheme in
             let truth = Self.truth(kind, setting)
@@ -370,12 +371,91 @@ public struct CoverageSimulation: Sendable {
     )
   }
 
+  /// The coverage of intervals of the calibration error, for scores that are calibrated or not.
+  public func calibration() -> [Line] {
+    let shapes: [(name: String, truth: @Sendable (Double) -> Double)] = [
+      ("calibrated", { $0 }), ("scores 0.05 too high", { max(0, $0 - 0.05) }),
+      ("scores too extreme", { 0.1 + 0.8 * $0 }), ("scores far too high", { $0 * $0 }),
+    ]
+    return [300, 2000, 20000].flatMap { rows in
+      shapes.map { shape in
+        let truth = Self.calibrationError(shape.truth)
+        return share(
+          "calibration error of \(rows) rows, \(shape.name)", "inverted bootstrap tests",
+          resampled
+        ) { random in
+          var parts = (positives: [Double](), negatives: [Double]())
+          for _ in 0..<rows {
+            let score = random.uniform()
+            if random.uniform() < shape.truth(score) {
+              parts.positives.append(score)
+            } else {
+              parts.negatives.append(score)
+            }
+          }
+          return RankedScores(
+            positives: parts.positives.sorted(), negatives: parts.negatives.sorted()
+          ).calibrationError(confidence: 0.95).interval?.contains(truth)
+        }
+      }
+    }
+  }
+
+  /// The error over ten bins of evenly spread scores, by fine sums.
+  private static func calibrationError(_ truth: (Double) -> Double) -> Double {
+    let fine = 20_000
+    return (0..<10).reduce(0.0) { sum, bin in
+      let distance = (0..<fine / 10).reduce(0.0) { sum, i in
+        let score = (Double(bin * fine / 10 + i) + 0.5) / Double(fine)
+        return sum + truth(score) - score
+      }
+      return sum + abs(distance) / Double(fine)
+    }
+  }
+
+  /// The coverage of pooled rates beside plain ones, over groups whose rates are drawn too, and how
+  /// often the pooled rate is the nearer one.
+  public func pooling() -> [Line] {
+    [(groups: 4, spread: 20.0), (12, 20), (12, 400), (50, 20)].flatMap { setting in
+      let name =
+        "\(setting.groups) groups of 8 to 200 rows, rates spread by "
+        + "\(written((0.24 / (setting.spread + 1)).squareRoot(), decimals: 2))"
+      @Sendable func draw(
+        _ random: inout Random
+      ) -> (truth: Double, plain: Double, wilson: Interval, pooled: Estimate)? {
+        var (groups, truths): ([PartialPooling.Group], [Double]) = ([], [])
+        for group in 0..<setting.groups {
+          let (a, b) = (random.gamma(0.6 * setting.spread), random.gamma(0.4 * setting.spread))
+          let rows = group == 0 ? 8 : 8 + random.below(193)
+          truths.append(a / (a + b))
+          groups.append(
+            .init(hits: Double(random.binomial(rows, a / (a + b))), trials: Double(rows)))
+        }
+        let estimates = PartialPooling.estimates(groups, confidence: 0.95)
+        guard let pooled = estimates?.first else { return nil }
+        let (hits, trials) = (groups[0].hits, groups[0].trials)
+        return (truths[0], hits / trials, .wilson(hits, of: trials), pooled)
+      }
+      return [
+        share("smallest of \(name)", "Wilson", resampled) { random in
+          draw(&random).map { $0.wilson.contains($0.truth) }
+        },
+        share("smallest of \(name)", "partially pooled", resampled) { random in
+          draw(&random).map { $0.pooled.interval.contains($0.truth) }
+        },
+        share("smallest of \(name)", "pooled is nearer than plain", resampled) { random in
+          draw(&random).map { abs($0.pooled.value - $0.truth) < abs($0.plain - $0.truth) }
+        },
+      ]
+    }
+  }
+
   /// All lines as a Markdown table; `progress` hears what is being simulated.
   public func markdown(progress: (String) -> Void = { _ in }) -> String {
     var lines = ["| what | method | share | ± | samples |", "| --- | --- | --- | --- | --- |"]
     let parts: [(String, () -> [Line])] = [
       ("rates", rates), ("gaps", gaps), ("drifts", drifts), ("composite drifts", compositeDrifts),
-      ("alarms", alarms),
+      ("alarms", alarms), ("calibration errors", calibration), ("pooled rates", pooling),
     ]
     for (name, part) in parts {
       progress("simulating \(name)")

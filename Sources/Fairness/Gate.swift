@@ -134,13 +134,15 @@ public struct GateResult: Hashable, Codable, Sendable {
   public init(_ comparison: Comparison, after: Audit, policy: GatePolicy) {
     allowUndecided = policy.allowUndecided
     lines = []
+    let none = comparison.flips.allSatisfy { $0.gained == 0 && $0.lost == 0 }
     for kind in GapKind.allCases {
       guard let limit = policy.maxDrift[kind] else { continue }
       let drift = comparison.drift[kind]
       lines.append(
         Self.line(
           "maxDrift \(kind.rawValue)", limit, drift?.growth, drift?.growthInterval?.high,
-          rows: comparison.rows, reason: drift?.reason ?? "is not computed from decisions"))
+          rows: comparison.rows, reason: drift?.reason ?? "is not computed from decisions",
+          isWithoutFlips: none))
     }
     for kind in GapKind.allCases {
       guard let limit = policy.maxGap[kind] else { continue }
@@ -155,21 +157,22 @@ public struct GateResult: Hashable, Codable, Sendable {
       lines.append(
         Self.line(
           "minAccuracyChange", limit, all.value, all.equivalenceLow, rows: comparison.rows,
-          reason: "no rows", isFloor: true))
+          reason: "no rows", isFloor: true, isWithoutFlips: none))
     }
     if let limit = policy.minGroupAccuracyChange {
       for change in changes.dropFirst() {
         lines.append(
           Self.line(
             "minGroupAccuracyChange \(change.group)", limit, change.value,
-            change.equivalenceLow, rows: comparison.rows, reason: "no rows", isFloor: true))
+            change.equivalenceLow, rows: comparison.rows, reason: "no rows", isFloor: true,
+            isWithoutFlips: none))
       }
     }
   }
 
   private static func line(
     _ name: String, _ limit: Double, _ value: Double?, _ bound: Double?, rows: Int,
-    reason: String, isFloor: Bool = false
+    reason: String, isFloor: Bool = false, isWithoutFlips: Bool = false
   ) -> Line {
     guard let value, let bound else {
       return Line(name: name, limit: limit, status: .undecided, note: reason)
@@ -182,7 +185,8 @@ public struct GateResult: Hashable, Codable, Sendable {
       return Line(name: name, limit: limit, value: value, bound: bound, status: .crossed)
     }
     let shrink = (bound - value) / (limit - value)
-    let needed = Double(rows) * shrink * shrink
+    // Bounds shrink with the square root of the rows; without a flip with the rows themselves.
+    let needed = Double(rows) * (isWithoutFlips ? shrink : shrink * shrink)
     let note =
       needed.isFinite && needed < 1e15
       ? "about \(Int(needed.rounded(.up))) rows would decide it if the value stays" : nil

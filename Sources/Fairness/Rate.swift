@@ -13,6 +13,10 @@ public struct Rate: Hashable, Sendable {
   /// What is below the fraction bar.
   public var denominator: Double
 
+  /// The rate drawn towards those of the other groups, as far as few rows leave it open; nil where
+  /// fewer than three groups have one.
+  public var pooled: Estimate?
+
   /// What a calibration error would be on average if the scores were perfectly calibrated.
   public var expectedIfCalibrated: Double?
 
@@ -43,6 +47,7 @@ public struct Rate: Hashable, Sendable {
 extension Rate: Codable {
   private enum Keys: String, CodingKey {
     case value, low, high, reason, numerator, denominator, expectedIfCalibrated
+    case pooled, pooledLow, pooledHigh
   }
 
   /// Reads what ``encode(to:)`` writes.
@@ -54,6 +59,12 @@ extension Rate: Codable {
     denominator = try keyed.decode(Double.self, forKey: .denominator)
     expectedIfCalibrated = try keyed.decodeIfPresent(
       Double.self, forKey: .expectedIfCalibrated)
+    if let value = try keyed.decodeIfPresent(Double.self, forKey: .pooled),
+      let low = try keyed.decodeIfPresent(Double.self, forKey: .pooledLow),
+      let high = try keyed.decodeIfPresent(Double.self, forKey: .pooledHigh)
+    {
+      pooled = Estimate(value, Interval(low, high))
+    }
     if let low = try keyed.decodeIfPresent(Double.self, forKey: .low),
       let high = try keyed.decodeIfPresent(Double.self, forKey: .high)
     {
@@ -71,6 +82,9 @@ extension Rate: Codable {
     try keyed.encode(numerator, forKey: .numerator)
     try keyed.encode(denominator, forKey: .denominator)
     try keyed.encodeIfPresent(expectedIfCalibrated, forKey: .expectedIfCalibrated)
+    try keyed.encodeIfPresent(pooled?.value, forKey: .pooled)
+    try keyed.encodeIfPresent(pooled?.interval.low, forKey: .pooledLow)
+    try keyed.encodeIfPresent(pooled?.interval.high, forKey: .pooledHigh)
   }
 }
 
@@ -95,6 +109,18 @@ extension Counts {
       SIMD4<Double>.zero.replacing(with: ones, where: fraction.numerator .> 0),
       SIMD4<Double>.zero.replacing(with: ones, where: fraction.denominator .> 0)
     )
+  }
+
+  /// The share behind a fraction, for pooling: its hits and trials in effective rows.
+  func effectiveHits(
+    _ measure: Measure, effective: (SIMD4<Double>, SIMD4<Double>, Double) -> Double
+  ) -> PartialPooling.Group? {
+    guard let fraction = measure.cells else { return nil }
+    let (hits, inside) = Self.share(fraction)
+    let weight = (inside * cells).sum()
+    guard weight > 0 else { return nil }
+    let trials = effectiveShare(measure, effective: effective) * weight
+    return .init(hits: (hits * cells).sum() / weight * trials, trials: trials)
   }
 
   /// The effective number of rows of a share for a weight of 1; 1 where there is no row.

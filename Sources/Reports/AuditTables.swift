@@ -10,7 +10,8 @@ extension Audit {
     return Document(
       head: "\(rows) rows, threshold \(threshold), intervals at \(percent) %"
         + (reference.map { ", reference \(Table.singleLine($0))" } ?? ""),
-      tables: [groupTable] + (groups.count > 2 ? [extremeTable] : [])
+      tables: [groupTable] + (poolsHelp ? [pooledTable] : [])
+        + (groups.count > 2 ? [extremeTable] : [])
         + (groups.count > 1 ? [gapTable, ratioTable] : []) + [inequalityTable],
       warnings: warnings
     ).written(format)
@@ -35,6 +36,36 @@ extension Audit {
     return Table(
       "Groups", columns: ["group", "rows"] + measures.map(\.title),
       rows: [row("all", rows, overall)] + groups.map { row($0.name, $0.count, $0.rates) })
+  }
+
+  private static let pooledMeasures: [Measure] = [
+    .accuracy, .truePositiveRate, .falsePositiveRate, .selectionRate, .precision,
+  ]
+
+  /// Whether some group's own rows are so few that its rates are better read beside the others'.
+  private var poolsHelp: Bool {
+    groups.contains { group in
+      Self.pooledMeasures.contains { measure in
+        guard let rate = group.rates[measure], rate.pooled != nil else { return false }
+        return rate.denominator < 30
+      }
+    }
+  }
+
+  /// The rates of groups when small ones borrow from the others.
+  private var pooledTable: Table {
+    Table(
+      "Groups, partially pooled", columns: ["group", "rows"] + Self.pooledMeasures.map(\.title),
+      rows: groups.map { group in
+        [group.name, "\(group.count)"]
+          + Self.pooledMeasures.map { measure in
+            guard let pooled = group.rates[measure]?.pooled else { return "n/a" }
+            return "\(decimal(pooled.value)) (\(range(pooled.interval.low, pooled.interval.high)))"
+          }
+      },
+      notes: [
+        "Rates of small groups are drawn towards those of the others; gaps are not formed from them."
+      ])
   }
 
   /// Which group is worst off, and which best.
@@ -132,6 +163,15 @@ extension Audit {
     }
     add("overall", "", overall)
     for group in groups { add("rate", group.name, group.rates) }
+    for group in groups {
+      for measure in Self.pooledMeasures {
+        guard let pooled = group.rates[measure]?.pooled else { continue }
+        table.rows.append([
+          "pooled", measure.rawValue, group.name, "", exact(pooled.value),
+          exact(pooled.interval.low), exact(pooled.interval.high), "", "", "", "",
+        ])
+      }
+    }
     for kind in GapKind.allCases {
       guard let gap = gaps[kind] else { continue }
       for (name, value, interval) in [

@@ -5,6 +5,8 @@ struct DriftMaker: Sendable {
   let reference: Int?
   let options: ComparisonOptions
   private let factors: [Measure: [PairedEstimates.Factors]]
+  /// Whether rows have, or had, clusters.
+  private let closesAll: Bool
   private let estimates: PairedEstimates
 
   init(
@@ -13,15 +15,16 @@ struct DriftMaker: Sendable {
   ) {
     self.init(
       tally: tally, clusters: clusters, reference: reference, options: options,
-      factors: PairedEstimates.factors(tally, clusters), measures: PairedEstimates.measures)
+      factors: PairedEstimates.factors(tally, clusters), measures: PairedEstimates.measures,
+      closesAll: clusters != nil)
   }
 
   private init(
     tally: PairedTally, clusters: PairedClusters?, reference: Int?, options: ComparisonOptions,
-    factors: [Measure: [PairedEstimates.Factors]], measures: [Measure]
+    factors: [Measure: [PairedEstimates.Factors]], measures: [Measure], closesAll: Bool
   ) {
     (self.tally, self.clusters, self.reference) = (tally, clusters, reference)
-    (self.options, self.factors) = (options, factors)
+    (self.options, self.factors, self.closesAll) = (options, factors, closesAll)
     estimates = PairedEstimates(
       tally, factors: factors, confidence: options.confidence, measures: measures)
   }
@@ -77,7 +80,7 @@ struct DriftMaker: Sendable {
   /// The drift of every gap of decisions.
   func drifts() -> [GapKind: Drift] {
     let kinds = GapKind.ofDecisions.filter { $0 != .baseRate }
-    let resampled = replicates(kinds.filter { GrowthMaker.components($0) == nil })
+    let resampled = replicates(kinds.filter { !isClosed($0) })
     let made = onAllCores(kinds.count) { place in
       var drift = self.drift(kinds[place], resampled[kinds[place]])
       drift.p = exchangeP(kinds[place])
@@ -92,6 +95,16 @@ struct DriftMaker: Sendable {
     var drifts = Dictionary(uniqueKeysWithValues: zip(kinds, made))
     adjust(&drifts)
     return drifts
+  }
+
+  /// Whether the intervals of a kind are put together from those of rates.
+  ///
+  /// Maxima over pairs of groups or over TPR and FPR could be too, but are then so wide that they
+  /// cover nearly always; drawn from the posterior they cover as they should (`coverage.md`). No
+  /// posterior knows clusters, though, and resampled clusters without a flip would be certain.
+  func isClosed(_ kind: GapKind) -> Bool {
+    guard GrowthMaker.components(kind) != nil else { return false }
+    return closesAll || tally.names.count == 2 && kind.joining != .larger
   }
 
   /// The drift of one gap with its intervals and verdict.
@@ -115,7 +128,7 @@ struct DriftMaker: Sendable {
     drift.value = second - first
     drift.growth = abs(second) - abs(first)
     let thinned = clusters != nil ? ", by cluster" : tally.weights != nil ? ", weighted" : ""
-    if let components = GrowthMaker.components(kind) {
+    if isClosed(kind), let components = GrowthMaker.components(kind) {
       drift.method = "Tango and MOVER" + thinned
       drift.growthInterval = growths.interval(kind, .equivalence)
       if table.isSigned(kind) {
@@ -127,7 +140,7 @@ struct DriftMaker: Sendable {
         drift.equivalenceInterval = drift.growthInterval
       }
     } else if let resampled {
-      drift.method = (clusters == nil ? "posterior of the cells" : "cluster bootstrap")
+      drift.method = drawsClusters ? "cluster bootstrap" : "posterior of the cells" + thinned
       drift.interval = resampled.drift.percentile(confidence: options.confidence)
       drift.equivalenceInterval = resampled.drift.percentile(confidence: equivalence)
       drift.growthInterval = drift.equivalenceInterval
@@ -160,7 +173,7 @@ struct DriftMaker: Sendable {
   /// all. Clusters that were drawn cannot be multiplied: their intervals shrink with the square root
   /// of the rows.
   private func rowsNeeded(_ kind: GapKind, _ drift: Drift) -> Int? {
-    let isClosed = GrowthMaker.components(kind) != nil
+    let isClosed = isClosed(kind)
     guard isClosed || clusters == nil && tally.weights == nil else {
       return drift.rowsNeeded(margin: options.margin, rows: tally.rows)
     }
@@ -169,7 +182,8 @@ struct DriftMaker: Sendable {
     func decides(_ factor: Double) -> Bool {
       let maker = DriftMaker(
         tally: tally.planned(factor), clusters: nil, reference: reference, options: options,
-        factors: factors, measures: isClosed ? Array(Set(kind.parts)) : [])
+        factors: factors, measures: isClosed ? Array(Set(kind.parts)) : [],
+        closesAll: closesAll)
       return maker.drift(kind, isClosed ? nil : maker.replicates([kind])[kind]).verdict
         != .undecided
     }
@@ -196,18 +210,28 @@ struct DriftMaker: Sendable {
     var sum: Replicates
   }
 
+  /// Whether whole clusters are drawn: unless no decision flipped, which they would all repeat.
+  private var drawsClusters: Bool {
+    clusters != nil && tally.cells.contains { $0[1] > 0 || $0[2] > 0 }
+  }
+
   /// The replicates of every kind.
   private func replicates(_ kinds: [GapKind]) -> [GapKind: Resampled] {
+    guard !kinds.isEmpty else { return [:] }
     let groups = tally.names.count
     let table = GapTable(groups: groups, reference: reference)
-    // Kish's effective number of weighted rows is what a posterior rests on.
+    // A posterior rests on the effective number of rows: Kish's of weights or clusters.
     let scale = tally.cells.indices.map { i -> Double in
+      if self.clusters != nil {
+        let measure = i % 2 == 0 ? Measure.falsePositiveRate : .truePositiveRate
+        return factors[measure]?[i / 2].change ?? 1
+      }
       guard let squares = tally.weights?.squares[i].sum(), squares > 0 else { return 1 }
       return tally.cells[i].sum() / squares
     }
     let strata = zip(tally.cells, scale).map { $0 * $1 }
     let resampler = CellResampler(strata: strata, scheme: .posterior)
-    let clusters = clusters
+    let clusters = drawsClusters ? clusters : nil
     let drawn = Fairness.replicates(
       options.draws, seed: options.seed, of: 2 * kinds.count
     ) { random in

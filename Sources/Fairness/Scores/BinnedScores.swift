@@ -42,26 +42,23 @@ struct BinnedScores: Sendable {
   }
 
   /// The calibration error over ten bins of equally many rows, every score at its bin's middle.
-  func calibrationError(bins: Int = 10) -> Rate {
+  func calibrationError(bins: Int = 10, confidence: Double? = nil) -> Rate {
     let n = (positives + negatives).reduce(0, +)
     guard n > 0 else { return Rate(undefined: Measure.calibrationError.emptyReason) }
-    var (rows, hits, sum, seen, total, expected) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    var parts = CalibrationBins()
+    var seen = 0.0
     var cut = 1.0
     for bin in positives.indices {
       let here = positives[bin] + negatives[bin]
       let middle = (Double(bin) + 0.5) / Double(positives.count)
-      (rows, hits, sum) = (rows + here, hits + positives[bin], sum + here * middle)
+      parts.add(rows: here, hits: positives[bin], sum: here * middle)
       seen += here
-      if (seen * Double(bins) >= cut * n || bin == positives.count - 1) && rows > 0 {
-        total += abs(sum - hits)
-        let mean = sum / rows
-        expected += 0.7978845608028654 * (rows * mean * (1 - mean)).squareRoot()
-        (rows, hits, sum) = (0, 0, 0)
+      if seen * Double(bins) >= cut * n {
+        parts.close()
         while seen * Double(bins) >= cut * n && cut <= Double(bins) { cut += 1 }
       }
     }
-    var rate = Rate(total / n, interval: nil, numerator: total, denominator: n)
-    rate.expectedIfCalibrated = expected / n
-    return rate
+    parts.close()
+    return parts.rate(confidence: confidence)
   }
 }

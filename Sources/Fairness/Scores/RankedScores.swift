@@ -37,49 +37,40 @@ struct RankedScores: Sendable {
   ///
   /// Rows in order of score are cut at every `n/bins`-th; rows of equal score stay in one bin. The
   /// error is the mean over rows of the distance, in the row's bin, of mean score and share of
-  /// positives. No interval is offered: the error of a well calibrated score is above 0, and
-  /// ``Rate/expectedIfCalibrated`` says by how much.
+  /// positives. That of a well calibrated score is above 0, and ``Rate/expectedIfCalibrated`` says by
+  /// how much; the interval is that of the true error.
+  ///
+  /// - Parameters:
+  ///   - bins: The number of bins.
+  ///   - confidence: The confidence of the interval; nil gives none.
+  /// - Returns: The error.
   ///
   /// Source: K. Nguyen, B. O'Connor, *Posterior Calibration and Exploratory Analysis for Natural
   /// Language Processing Models*, EMNLP 2015, section 2 (adaptive bins).
-  func calibrationError(bins: Int = 10) -> Rate {
+  func calibrationError(bins: Int = 10, confidence: Double? = nil) -> Rate {
     let n = positives.count + negatives.count
-    guard n > 0 else { return Rate(undefined: Measure.calibrationError.emptyReason) }
     var (i, j) = (0, 0)
-    var total = 0.0
-    var expected = 0.0
-    var (rows, hits, sum) = (0, 0.0, 0.0)
+    var parts = CalibrationBins()
     var bin = 1
-    func close() {
-      guard rows > 0 else { return }
-      let count = Double(rows)
-      total += abs(sum - hits)
-      let mean = min(1, max(0, sum / count))
-      expected += 0.7978845608028654 * (count * mean * (1 - mean)).squareRoot()
-      (rows, hits, sum) = (0, 0, 0)
-    }
     while i < positives.count || j < negatives.count {
       let score = min(
         i < positives.count ? positives[i] : .infinity,
         j < negatives.count ? negatives[j] : .infinity)
       while i < positives.count && positives[i] == score {
-        (rows, hits, sum) = (rows + 1, hits + 1, sum + score)
+        parts.add(rows: 1, hits: 1, sum: score)
         i += 1
       }
       while j < negatives.count && negatives[j] == score {
-        (rows, sum) = (rows + 1, sum + score)
+        parts.add(rows: 1, hits: 0, sum: score)
         j += 1
       }
       if (i + j) * bins >= bin * n {
-        close()
+        parts.close()
         while (i + j) * bins >= bin * n { bin += 1 }
       }
     }
-    close()
-    var rate = Rate(
-      total / Double(n), interval: nil, numerator: total, denominator: Double(n))
-    rate.expectedIfCalibrated = expected / Double(n)
-    return rate
+    parts.close()
+    return parts.rate(confidence: confidence)
   }
 }
 

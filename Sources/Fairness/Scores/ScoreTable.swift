@@ -101,7 +101,10 @@ struct ScoreTable: Sendable {
         ?? binned?[group].auc(confidence: confidence)
         ?? Rate(undefined: "not offered for weighted rows")
     case .calibrationError:
-      return ranked?[group].calibrationError() ?? binned?[group].calibrationError()
+      // Rows in clusters vary more than the intervals of rows would say.
+      let confidence = summaries == nil ? confidence : nil
+      return ranked?[group].calibrationError(confidence: confidence)
+        ?? binned?[group].calibrationError(confidence: confidence)
         ?? Rate(undefined: "not offered for weighted rows")
     default: return moments[group].rate(measure, confidence: confidence)
     }

@@ -138,22 +138,30 @@ struct RowWindows: ~Copyable {
   }
 }
 
-/// How many of the bytes are quotes, thirty-two at a time.
+/// How many of the bytes are quotes, eight at a time.
+///
+/// In plain words of 64 bits: vectors of bytes compile to loops over their lanes here, which took
+/// three quarters of an audit's time.
 private func quoteCount(_ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> Int {
   guard let start = bytes.baseAddress else { return 0 }
-  let (one, none) = (SIMD32<UInt8>(repeating: 1), SIMD32<UInt8>.zero)
+  let low: UInt64 = 0x7f7f_7f7f_7f7f_7f7f
+  let evens: UInt64 = 0x00ff_00ff_00ff_00ff
   var count = 0
   var at = range.lowerBound
-  while range.upperBound - at >= 32 {
+  while range.upperBound - at >= 8 {
     // A lane counts to 255 before it would run over.
-    var lanes = none
-    let blocks = min(255, (range.upperBound - at) / 32)
+    var lanes: UInt64 = 0
+    let blocks = min(255, (range.upperBound - at) / 8)
     for block in 0..<blocks {
-      let here = UnsafeRawPointer(start + at + 32 * block).loadUnaligned(as: SIMD32<UInt8>.self)
-      lanes &+= none.replacing(with: one, where: here .== 34)
+      let word = UnsafeRawPointer(start + at + 8 * block).loadUnaligned(as: UInt64.self)
+      let other = word ^ 0x2222_2222_2222_2222
+      // The top bit of every byte that is not a quote; no carry leaves its byte.
+      let differs = ((other & low) &+ low) | other
+      lanes &+= (~differs >> 7) & 0x0101_0101_0101_0101
     }
-    for lane in 0..<32 { count &+= Int(lanes[lane]) }
-    at += 32 * blocks
+    let pairs = (lanes & evens) &+ ((lanes >> 8) & evens)
+    count &+= Int((pairs &* 0x0001_0001_0001_0001) >> 48)
+    at += 8 * blocks
   }
   while at < range.upperBound {
     count &+= bytes[at] == 34 ? 1 : 0
