@@ -41,6 +41,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-numerics", from: "1.1.1"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(
+      url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
   ],
   targets: [
     // 0: C libraries, no Swift
@@ -59,8 +61,17 @@ let package = Package(
     .target(name: "Files", swiftSettings: fast),
     .target(name: "Tensors", swiftSettings: fast),
 
-    // beside all others: what was run
+    // beside all others: what was run, and a page over it
     .target(name: "Store", dependencies: [sqlite]),
+    .target(
+      name: "Dashboard",
+      dependencies: [
+        "Store", .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      resources: ["dashboard.html", "dashboard.css", "dashboard.js"].map {
+        .embedInCode("Resources/\($0)")
+      }),
 
     // 2: one thing each
     .target(name: "OneDNN", dependencies: ["COneDNN", "Tensors"], linkerSettings: [rpath]),
@@ -112,7 +123,7 @@ let package = Package(
     .executableTarget(
       name: "equant",
       dependencies: [
-        "Reports", "Store", "Study", "Compression", "Training", "Execution", "Faces",
+        "Dashboard", "Reports", "Store", "Study", "Compression", "Training", "Execution", "Faces",
         "Fairness", "Files", "Graphs", "Images", "OneDNN", "Predictions", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -127,6 +138,7 @@ let package = Package(
       name: "ColourTask", dependencies: ["Faces", "Files", "Images", "Tensors", "TestSupport"],
       path: "Tests/ColourTask", swiftSettings: fast),
     tests("Store", sqlite),
+    tests("Dashboard", "Store", sqlite),
     tests("Fairness", resources: [.copy("Golden")]),
     tests("Files"),
     tests("Tensors"),

@@ -47,6 +47,7 @@ struct Equant: AsyncParsableCommand {
           StudyCommand.self,
           ReportCommand.self,
           RunsCommand.self,
+          ServeCommand.self,
         ]),
     ])
 }

@@ -5,31 +5,18 @@ Every number that is checked is recomputed here from study.json or from the pred
 import csv
 import hashlib
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-EQUANT = os.environ["EQUANT"]
+import browser as tools
+from browser import Tab, check, equant, rows_of
+from dashboard import check_dashboard
+
 HOSTILE = "<script>window.pwned=1</script><b>&amp;'\""
-checks = 0
-
-
-def check(condition, what):
-    global checks
-    checks += 1
-    if not condition:
-        raise SystemExit(f"test-pages: failed: {what}")
-
-
-def equant(*arguments, status=0):
-    done = subprocess.run([EQUANT, *map(str, arguments)], capture_output=True, text=True)
-    check(done.returncode == status, f"equant {arguments} gave {done.returncode}: {done.stderr}")
-    return done
 
 
 def make_study(folder):
@@ -37,7 +24,7 @@ def make_study(folder):
     equant("portraits", "--out", folder / "faces", "--train", 1500, "--validation", 200, "--test",
            800, "--size", "89x109", "--quiet")
     equant("study", "--data", folder / "faces", "--out", folder / "study", "--size", 32,
-           "--epochs", 2, "--limit", 1500, "--quiet")
+           "--epochs", 2, "--limit", 1500, "--quiet", "--store", folder / "runs.sqlite")
     return folder / "study"
 
 
@@ -59,38 +46,6 @@ def make_hostile(study, folder):
 def predictions(study, row):
     with open(study / row["predictions"]) as file:
         return list(csv.DictReader(file))
-
-
-class Tab:
-    """A page that must stay silent and must not ask for anything."""
-
-    def __init__(self, browser, url, width=1280, height=900, scheme="light", allowed=()):
-        self.context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme)
-        self.page = self.context.new_page()
-        self.noise, self.requests = [], []
-        self.page.on("console", lambda message: self.noise.append(message.text))
-        self.page.on("pageerror", lambda error: self.noise.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.noise.append("dialog " + dialog.message))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.allowed = (url, *allowed)
-        self.page.goto(url)
-        self.page.wait_for_selector("html[data-ready]")
-
-    def drawn(self):
-        self.page.wait_for_selector("html[data-drawn]")
-
-    def close(self):
-        strangers = [url for url in self.requests
-                     if not url.startswith(("data:", "blob:")) and not url.startswith(self.allowed)]
-        check(not strangers, f"requests left the page: {strangers[:3]}")
-        check(not self.noise, f"the console is not empty: {self.noise[:3]}")
-        self.context.close()
-
-
-def rows_of(tab, selector):
-    return tab.page.locator(selector).evaluate_all(
-        "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))")
 
 
 def rate(rows, chosen, hit):
@@ -206,21 +161,38 @@ def check_flips(tab, study, result):
           "pictures are in the page")
 
 
+def check_laziness(tab):
+    tab.page.wait_for_selector("html[data-drawn]")
+    charts = tab.page.locator(".plot").count()
+    count = lambda: tab.page.locator(".plot:has(.main-svg)").count()
+    check(0 < count() < charts, f"{count()} of {charts} charts are drawn before one scrolls")
+    last = tab.page.locator(".plot").last
+    last.scroll_into_view_if_needed()
+    last.locator(".main-svg").first.wait_for()
+    check(True, "a chart is drawn when somebody comes near")
+    tab.page.emulate_media(media="print")
+    check(count() == charts, f"on paper {count()} of {charts} charts are drawn")
+    tab.page.emulate_media(media="screen")
+    tab.page.evaluate("scrollTo(0, 0)")
+
+
 def check_page(browser, study, shots):
     url = (study / "report.html").as_uri()
     size = (study / "report.html").stat().st_size
     check(size < 8_000_000, f"the page has {size} bytes")
     result = json.loads((study / "study.json").read_text())
-    times = []
+    times, drawn = [], []
     for _ in range(3):
         tab = Tab(browser, url)
         times.append(int(tab.page.locator("html").get_attribute("data-ready")))
-        tab.drawn()
-        drawn = int(tab.page.locator("html").get_attribute("data-drawn"))
+        tab.page.wait_for_selector("html[data-drawn]")
+        drawn.append(int(tab.page.locator("html").get_attribute("data-drawn")))
         tab.close()
-    print(f"test-pages: {size} bytes, interactive after {min(times)} ms, all drawn after {drawn} ms")
+    print(f"test-pages: {size} bytes, interactive after {min(times)} ms, the first charts drawn "
+          f"after {min(drawn)} ms")
     check(min(times) < 2000, f"interactive only after {min(times)} ms")
     tab = Tab(browser, url)
+    check_laziness(tab)
     tab.drawn()
     check_tables(tab, result)
     check_threshold(tab, study, result)
@@ -285,8 +257,9 @@ def main():
         check_page(browser, study, shots)
         check_hostile(browser, hostile)
         check_two(browser, [study, hostile], folder)
+        check_dashboard(browser, folder, study, shots)
         browser.close()
-    print(f"test-pages: {checks} checks passed")
+    print(f"test-pages: {tools.checks} checks passed")
 
 
 if __name__ == "__main__":

@@ -40,6 +40,11 @@ public final class RunningCommand {
   /// The process, to send it a signal.
   public var identifier: Int32 { process.processIdentifier }
 
+  /// What it wrote to standard output so far.
+  public var output: String {
+    (try? String(contentsOfFile: "\(folder)/out", encoding: .utf8)) ?? ""
+  }
+
   /// Waits for the end.
   public func wait() throws -> CommandResult {
     process.waitUntilExit()

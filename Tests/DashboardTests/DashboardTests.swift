@@ -1,0 +1,236 @@
+import Foundation
+import GRDB
+import TestSupport
+import Testing
+
+@testable import Dashboard
+@testable import Store
+
+#if canImport(FoundationNetworking)
+import FoundationNetworking
+#endif
+
+/// A dashboard on a free port of this machine, asked as a browser asks.
+@Suite struct DashboardTests {
+  let store: RunStore
+
+  init() throws { store = try RunStore(path: temporaryFolder() + "/runs.sqlite") }
+
+  /// Serves while `body` asks; ends as on a signal.
+  private func serving(
+    token: String? = nil, _ body: (String) async throws -> Void
+  ) async throws {
+    var settings = Dashboard.Settings()
+    settings.port = 0
+    settings.token = token
+    let dashboard = Dashboard(store, settings)
+    let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
+    let server = Task {
+      defer { continuation.finish() }
+      try await dashboard.run { continuation.yield($0) }
+    }
+    var found: Int?
+    for await port in ports {
+      found = port
+      break
+    }
+    do {
+      try await body("http://127.0.0.1:\(try #require(found))")
+    } catch {
+      server.cancel()
+      throw error
+    }
+    server.cancel()
+    _ = await server.result
+  }
+
+  private func ask(
+    _ address: String, method: String = "GET", headers: [String: String] = [:]
+  ) async throws -> (status: Int, headers: [String: String], body: Data) {
+    var request = URLRequest(url: try #require(URL(string: address)))
+    request.httpMethod = method
+    request.cachePolicy = .reloadIgnoringLocalAndRemoteCacheData
+    for (name, value) in headers { request.setValue(value, forHTTPHeaderField: name) }
+    let session = URLSession(configuration: .ephemeral, delegate: Follow(), delegateQueue: nil)
+    let (body, response) = try await session.data(for: request)
+    session.invalidateAndCancel()
+    let http = try #require(response as? HTTPURLResponse)
+    var found: [String: String] = [:]
+    for (name, value) in http.allHeaderFields { found["\(name)".lowercased()] = "\(value)" }
+    return (http.statusCode, found, body)
+  }
+
+  /// Follows no redirection: where it leads is what the tests look at.
+  private final class Follow: NSObject, URLSessionTaskDelegate, Sendable {
+    func urlSession(
+      _ session: URLSession, task: URLSessionTask,
+      willPerformHTTPRedirection response: HTTPURLResponse, newRequest request: URLRequest,
+      completionHandler: @escaping (URLRequest?) -> Void
+    ) { completionHandler(nil) }
+  }
+
+  private func text(_ data: Data) -> String { String(decoding: data, as: UTF8.self) }
+
+  @Test func `the page and its files ask nothing of anyone else`() async throws {
+    try await serving { (root) async throws in
+      for (path, type) in [
+        ("/", "text/html; charset=utf-8"), ("/dashboard.css", "text/css; charset=utf-8"),
+        ("/dashboard.js", "text/javascript; charset=utf-8"),
+      ] {
+        let answer = try await ask(root + path)
+        #expect(answer.status == 200 && answer.headers["content-type"] == type)
+        #expect(answer.headers["content-security-policy"]?.hasPrefix("default-src 'none'") == true)
+        #expect(answer.headers["x-content-type-options"] == "nosniff")
+        #expect(!text(answer.body).contains("//cdn") && !text(answer.body).contains("https://"))
+        let head = try await ask(root + path, method: "HEAD")
+        #expect(head.status == 200 && head.body.isEmpty)
+      }
+      #expect(try await ask(root + "/nothing").status == 404)
+    }
+  }
+
+  @Test func `runs are listed, shown and marked, and nothing can be changed`() async throws {
+    let id = try store.begin(Run(.train, title: "<script>x</script>", settings: ["epochs": "3"]))
+    try store.tell("epoch 1", of: id)
+    try await serving { (root) async throws in
+      let list = try await ask(root + "/api/runs")
+      let expected = try store.listAsJSON()
+      #expect(list.body == expected)
+      let mark = try #require(list.headers["etag"])
+      let again = try await ask(root + "/api/runs", headers: ["If-None-Match": mark])
+      #expect(again.status == 304 && again.body.isEmpty)
+      try store.tell("epoch 2", of: id, at: .now + 1)
+      #expect(
+        try await ask(root + "/api/runs", headers: ["If-None-Match": mark]).status == 200)
+      struct One: Decodable {
+        struct Event: Decodable { var text: String }
+        var title: String
+        var state: String
+        var settings: [String: String]
+        var events: [Event]
+      }
+      let one = try JSONDecoder().decode(One.self, from: try await ask(root + "/api/runs/1").body)
+      #expect(one.title == "<script>x</script>" && one.state == "running")
+      #expect(one.settings == ["epochs": "3"] && one.events.map(\.text) == ["epoch 1", "epoch 2"])
+      #expect(try await ask(root + "/api/runs/7").status == 404)
+      #expect(try await ask(root + "/api/runs/x").status == 404)
+      for method in ["POST", "PUT", "DELETE"] {
+        #expect(try await ask(root + "/api/runs/1", method: method).status == 405)
+      }
+      #expect(try store.list().count == 1)
+    }
+  }
+
+  @Test func `a report is opened in a sandbox, and nothing else is`() async throws {
+    let folder = try temporaryFolder()
+    let page = "<!DOCTYPE html>\n<title>x</title>"
+    try page.write(toFile: "\(folder)/report.html", atomically: true, encoding: .utf8)
+    try "root:x".write(toFile: "\(folder)/secret.html", atomically: true, encoding: .utf8)
+    for path in ["\(folder)/report.html", "\(folder)/secret.html", "/etc/passwd", "/no/x.html"] {
+      _ = try store.begin(Run(.study, title: "s", files: ["report": path]))
+    }
+    _ = try store.begin(Run(.train, title: "t"))
+    try await serving { (root) async throws in
+      let answer = try await ask(root + "/runs/1/report")
+      #expect(answer.status == 200 && text(answer.body) == page)
+      let policy = try #require(answer.headers["content-security-policy"])
+      #expect(policy.contains("default-src 'none'") && policy.contains("sandbox allow-scripts"))
+      #expect(!policy.contains("allow-same-origin"))
+      for run in 2...5 {
+        #expect(try await ask(root + "/runs/\(run)/report").status == 404)
+      }
+    }
+  }
+
+  @Test func `a foreign name is turned away`() async throws {
+    try await serving { (root) async throws in
+      #expect(try await ask(root + "/", headers: ["Host": "evil.example"]).status == 403)
+      #expect(try await ask(root + "/", headers: ["Host": "localhost:1"]).status == 200)
+      #expect(try await ask(root + "/", headers: ["Host": "[::1]:1"]).status == 200)
+      #expect(try await ask(root + "/", headers: ["Host": "localhost.evil"]).status == 403)
+    }
+  }
+
+  @Test func `a token opens, and only the right one`() async throws {
+    let token = "0123456789abcdef"
+    try await serving(token: token) { root in
+      for path in ["/", "/dashboard.js", "/api/runs", "/runs/1/report"] {
+        #expect(try await ask(root + path).status == 401)
+        #expect(try await ask(root + path + "?token=0123456789abcdeg").status == 401)
+      }
+      let opened = try await ask(root + "/?token=\(token)")
+      #expect(opened.status == 303 && opened.headers["location"] == "/")
+      let cookie = try #require(opened.headers["set-cookie"])
+      #expect(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"))
+      #expect(
+        try await ask(root + "/api/runs", headers: ["Cookie": "equant=\(token)"]).status == 200)
+      #expect(
+        try await ask(root + "/api/runs", headers: ["Authorization": "Bearer \(token)"]).status
+          == 200)
+    }
+  }
+
+  @Test func `a running run is followed until it ends`() async throws {
+    let store = store
+    var run = Run(.train, title: "t")
+    let id = try store.begin(run)
+    try store.tell("before", of: id)
+    run.id = id
+    run.state = .finished
+    run.summary = "done"
+    let ended = run
+    try await serving { (root) async throws in
+      let writer = Task {
+        try await Task.sleep(for: .milliseconds(300))
+        try store.tell("one\ntwo", of: id)
+        try store.note("half", of: id)
+        try await Task.sleep(for: .milliseconds(900))
+        try store.update(ended)
+      }
+      let answer = try await ask(root + "/api/runs/\(id)/follow")
+      try await writer.value
+      #expect(answer.headers["content-type"] == "text/event-stream")
+      let messages = text(answer.body).components(separatedBy: "\n\n").filter { !$0.isEmpty }
+      let names = messages.map { $0.components(separatedBy: "\n")[0] }
+      #expect(names == ["event: told", "event: told", "event: progress", "event: end"])
+      #expect(messages.allSatisfy { $0.components(separatedBy: "\n").count == 2 })
+      #expect(messages[1].contains("one\\ntwo") && messages[3].contains("finished"))
+    }
+  }
+
+  @Test func `secrets are compared whole`() {
+    #expect(Doorkeeper.equal("abc", "abc"))
+    #expect(!Doorkeeper.equal("abc", "abd") && !Doorkeeper.equal("abc", "ab"))
+    #expect(!Doorkeeper.equal("", "a") && Doorkeeper.equal("", ""))
+  }
+
+  @Test func `a list of ten thousand runs is answered quickly`() async throws {
+    let first = try store.begin(Run(.train, title: "run", settings: ["epochs": "3"]))
+    let queue = try DatabaseQueue(path: store.path)
+    try await queue.write { database in
+      try database.execute(
+        sql: """
+          INSERT INTO run SELECT n + 1, kind, title || ' ' || n, state, n, updated, process,
+            accuracy, equalOpportunity, bytes, summary, settings, fingerprints, results, files,
+            progress
+          FROM run, (WITH RECURSIVE c(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM c LIMIT 9999)
+            SELECT n FROM c) WHERE id = ?
+          """, arguments: [first])
+    }
+    try await serving { (root) async throws in
+      // The best of five: the other tests run at the same time.
+      var body = Data()
+      var time = Duration.seconds(60)
+      for _ in 0..<5 {
+        let start = ContinuousClock.now
+        body = try await ask(root + "/api/runs").body
+        time = min(time, ContinuousClock.now - start)
+      }
+      #expect(try (JSONSerialization.jsonObject(with: body) as? [Any])?.count == 10_000)
+      print("a list of 10 000 runs, \(body.count) bytes, was answered in \(time)")
+      #if !DEBUG
+      #expect(time < .milliseconds(100))
+      #endif
+    }
+  }
+}
