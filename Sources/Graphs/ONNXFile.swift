@@ -76,6 +76,17 @@ public enum ONNXFile {
     return try encode(ONNXWriter(graph: graph).model())
   }
 
+  /// The contents of a file without one of its metadata entries, as ``bytes(of:)`` would write it.
+  ///
+  /// - Throws: ``FileError`` when `contents` is not an ONNX file; `path` only names it in messages.
+  public static func contents(
+    _ contents: [UInt8], path: String, without key: String
+  ) throws(FileError) -> [UInt8] {
+    var model = try decode(contents, path: path)
+    model.metadataProps.removeAll { $0.key == key }
+    do { return try encode(model) } catch { throw FileError(path, error.description) }
+  }
+
   static func encode(_ model: ONNXModelProto) throws(GraphError) -> [UInt8] {
     do {
       return try model.serializedBytes()

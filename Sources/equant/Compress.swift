@@ -25,6 +25,10 @@ struct CompressCommand: ParsableCommand {
 
       Steps are joined by +: kmeans:16+int8 (with --codebook int8), uniform:4+int8, \
       prune:0.8+kmeans:16.
+
+      With --budget the tool itself chooses how every tensor is stored, so that the file fits and \
+      the limits given are kept, and certifies it on validation rows that no choice has seen. \
+      Exits with 2, and writes nothing, when it finds no such file.
       """)
 
   @Argument(
@@ -32,8 +36,10 @@ struct CompressCommand: ParsableCommand {
     completion: .file(extensions: ["onnx"]))
   var model: String
 
-  @Option(help: "How to make it smaller; see above.")
-  var scheme = "int8"
+  @Option(help: "How to make it smaller; see above. (default: int8)")
+  var scheme: String?
+
+  @OptionGroup(title: "Under limits") var constrained: ConstrainedOptions
 
   @OptionGroup var dataOptions: DataOptions
 
@@ -88,22 +94,30 @@ struct CompressCommand: ParsableCommand {
     guard calibrationCount > 0 else {
       throw ValidationError("'--calibration-count' is a number of images: give 1 or more.")
     }
+    if constrained.budget != nil && scheme != nil {
+      throw ValidationError("Give '--scheme' or '--budget', not both.")
+    }
   }
 
   func run() throws {
-    let scheme = try Scheme(scheme)
+    let scheme = try Scheme(scheme ?? "int8")
     try Files.checkWritable(out)
     let opened = try modelOptions.open(model)
     let (contents, description) = (opened.contents, opened.description)
     var graph = opened.graph
     let progress = Progress(quiet: output.quiet)
     var images: CompressionImages?
-    if scheme.needsImages || dataOptions.data != nil || weights.restores != .none {
+    if constrained.budget != nil || scheme.needsImages || dataOptions.data != nil
+      || weights.restores != .none
+    {
       let dataset = try dataOptions.open(
         target: description.target, protected: description.protected)
       for warning in dataset.warnings { progress.say("warning: \(warning)") }
       images = CompressionImages(dataset, preprocessing: description.preprocessing)
       graph = try opened.graph(meaning: dataset)
+    }
+    if let limits = constrained.limits, let images {
+      return try search(graph, contents, under: limits, images)
     }
     if scheme.needsImages || weights.restores != .none {
       progress.say("calibrating on \(calibrationCount) images of train (\(observer.rawValue))")
@@ -153,6 +167,45 @@ struct CompressCommand: ParsableCommand {
       run.summary =
         "\(scheme): \(String(format: "%.3f", report.ratio)) times smaller than \(model)"
     }
+  }
+
+  /// Compresses under limits, and writes the certificate beside the model.
+  private func search(
+    _ graph: Graph, _ contents: [UInt8], under limits: CompressionLimits,
+    _ images: CompressionImages
+  ) throws {
+    var compression = try ConstrainedCompression(limits: limits)
+    if !constrained.choice.isEmpty {
+      compression.choices = try constrained.choice.flatMap { try Scheme($0).steps }
+    }
+    compression.weights = weights
+    compression.calibration = settings.calibration
+    compression.selectionCount = constrained.selectionCount
+    compression.seed = seed
+    compression.cache = "\(out).deltas"
+    compression.explains = constrained.explain
+    var progress = Progress(quiet: output.quiet)
+    let found: (outcome: ConstrainedCompression.Outcome, graph: Graph?)
+    do {
+      found = try compression.run(graph, base: .init(contents: contents), on: images) { event in
+        switch event {
+        case .note(let text): progress.say(text)
+        case .passes(let done, let all):
+          progress.show("measuring choices", done, of: all)
+        }
+      }
+    } catch let error as CompressionError where error.place != images.dataset.folder {
+      throw FileError(model, error.description)
+    }
+    progress.clear()
+    if let result = found.graph, let certificate = found.outcome.certificate {
+      try ONNXFile.write(result, to: out)
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+      try Files.replace("\(out).certificate.json", with: Array(try encoder.encode(certificate)))
+    }
+    try output.write(found.outcome) { found.outcome.text(out: out, limits: limits) }
+    if found.graph == nil { throw ExitCode(2) }
   }
 
   private var weights: WeightSettings {

@@ -30,6 +30,7 @@ struct Equant: AsyncParsableCommand {
           Inspect.self,
           TrainCommand.self,
           CompressCommand.self,
+          VerifyCertificateCommand.self,
           PredictCommand.self,
           VerifyCommand.self,
         ]),

@@ -62,12 +62,14 @@ public struct CompressionWork {
   public var weights: WeightSettings
   /// How activations are quantized, and which images are looked at.
   public var int8: Int8Settings
+  /// The weights that steps are to store; `nil` for all.
+  var selected: Set<String>?
 
   /// The names of the weights of convolutions and products, in the order of the graph, each once.
   public var weightNames: [String] {
     var seen: Set<String> = []
     return BiasCorrection.layers(of: graph).map { graph.nodes[$0].inputs[1] }
-      .filter { seen.insert($0).inserted }
+      .filter { seen.insert($0).inserted && selected?.contains($0) ?? true }
   }
 
   /// Starts on `graph`.

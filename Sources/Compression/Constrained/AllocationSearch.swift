@@ -1,0 +1,262 @@
+/// Looks for the combination of choices that uses up the least of what the limits allow, within a
+/// budget of bytes.
+///
+/// Few combinations are all tried. Otherwise those on the lower hull of error and bytes (a
+/// Lagrangian sweep) are starting points, and single changes and exchanges between two units are
+/// made as long as they help. Every combination is judged with its best common shift of margins
+/// that restores the share of positive decisions: an operating point that knows no groups.
+struct AllocationSearch {
+  let table: DeltaTable
+  let limits: CompressionLimits
+  /// The bytes that may be spent on choices.
+  let budget: Int
+  /// Added to predicted margins: what was found wrong with an earlier prediction.
+  var correction: [Float]?
+
+  /// A combination, judged.
+  struct Allocation: Hashable {
+    var choices: [Int]
+    /// What is added to every margin.
+    var shift: Float
+    /// The bytes of the choices.
+    var bytes: Int
+    /// How much of what the limits allow is used up; at most 1 where all are kept.
+    var use: Double
+    /// The mean squared change of margins.
+    var error: Double
+
+    /// Less is better; errors only decide between equals, and alone without limits.
+    func isBetter(than other: Allocation) -> Bool {
+      abs(use - other.use) > 1e-9 ? use < other.use : error < other.error
+    }
+  }
+
+  private let quantile: Double
+  private let codes: [Int32]
+  private let positives: Int
+
+  init(_ table: DeltaTable, limits: CompressionLimits, budget: Int, correction: [Float]? = nil) {
+    self.table = table
+    self.limits = limits
+    self.budget = budget
+    self.correction = correction
+    quantile = FlipCounts.quantile(limits.confidence)
+    codes = table.margins.indices.map { table.cells[$0] * 2 + (table.margins[$0] >= 0 ? 1 : 0) }
+    positives = table.margins.count { $0 >= 0 }
+  }
+
+  /// The best combination found; `nil` where even the smallest choices exceed the budget.
+  func best() -> Allocation? {
+    let sizes = table.units.map(\.choices.count)
+    var combinations = 1
+    for size in sizes where combinations <= 4096 { combinations *= size }
+    if combinations <= 4096 { return exhaustive() }
+    var starts = Set<[Int]>()
+    for start in lagrangian() { starts.insert(filled(start)) }
+    var best: Allocation?
+    let judged = starts.sorted { $0.lexicographicallyPrecedes($1) }.map { judge($0) }
+      .sorted { $0.isBetter(than: $1) }
+    for start in judged.prefix(3) {
+      let found = improved(start)
+      if best.map({ found.isBetter(than: $0) }) ?? true { best = found }
+    }
+    return best.map(refined)
+  }
+
+  /// Tries everything.
+  func exhaustive() -> Allocation? {
+    var choices = table.units.map { _ in 0 }
+    var best: Allocation?
+    while true {
+      if table.bytes(of: choices) <= budget {
+        let found = judge(choices)
+        if best.map({ found.isBetter(than: $0) }) ?? true { best = found }
+      }
+      var unit = choices.count - 1
+      while unit >= 0 {
+        choices[unit] += 1
+        if choices[unit] < table.units[unit].choices.count { break }
+        choices[unit] = 0
+        unit -= 1
+      }
+      if unit < 0 { return best.map(refined) }
+    }
+  }
+
+  /// The combinations within the budget that a price on bytes gives.
+  private func lagrangian() -> [[Int]] {
+    let errors = table.units.map { unit in
+      unit.choices.map { choice in
+        choice.deltas.reduce(0.0) { $0 + Double($1) * Double($1) }
+          / Double(max(1, choice.deltas.count))
+      }
+    }
+    var found: [[Int]] = []
+    for power in stride(from: -60.0, through: 20, by: 0.5) {
+      var price = 1.0
+      for _ in 0..<Int(abs(power) * 2) { price *= power < 0 ? 0.707_106_8 : 1.414_213_6 }
+      let choices = table.units.indices.map { unit in
+        let options = table.units[unit].choices
+        return options.indices.min {
+          errors[unit][$0] + price * Double(options[$0].bytes)
+            < errors[unit][$1] + price * Double(options[$1].bytes)
+        } ?? 0
+      }
+      if table.bytes(of: choices) <= budget, found.last != choices { found.append(choices) }
+    }
+    let smallest = table.units.map { unit in
+      unit.choices.indices.min { unit.choices[$0].bytes < unit.choices[$1].bytes } ?? 0
+    }
+    if table.bytes(of: smallest) <= budget { found.append(smallest) }
+    return found
+  }
+
+  /// Spends what is left of the budget where it removes most error for a byte.
+  private func filled(_ start: [Int]) -> [Int] {
+    var choices = start
+    func error(_ unit: Int, _ choice: Int) -> Double {
+      table.units[unit].choices[choice].deltas.reduce(0.0) { $0 + Double($1) * Double($1) }
+    }
+    while true {
+      let left = budget - table.bytes(of: choices)
+      var best: (gain: Double, unit: Int, choice: Int)?
+      for unit in table.units.indices {
+        let now = table.units[unit].choices[choices[unit]]
+        for (i, option) in table.units[unit].choices.enumerated() {
+          let more = option.bytes - now.bytes
+          guard more > 0, more <= left else { continue }
+          let gain = (error(unit, choices[unit]) - error(unit, i)) / Double(more)
+          if gain > 0, best.map({ gain > $0.gain }) ?? true { best = (gain, unit, i) }
+        }
+      }
+      guard let best else { return choices }
+      choices[best.unit] = best.choice
+    }
+  }
+
+  /// Changes one unit, or exchanges bytes between two, as long as that helps.
+  private func improved(_ start: Allocation) -> Allocation {
+    var best = start
+    for _ in 0..<40 {
+      let margins = self.margins(of: best.choices)
+      var better: Allocation?
+      func consider(_ changes: [(unit: Int, choice: Int)]) {
+        var choices = best.choices
+        for change in changes { choices[change.unit] = change.choice }
+        guard table.bytes(of: choices) <= budget else { return }
+        var moved = margins
+        for (unit, choice) in changes {
+          let (old, new) = (
+            table.units[unit].choices[best.choices[unit]].deltas,
+            table.units[unit].choices[choice].deltas
+          )
+          for i in moved.indices { moved[i] += new[i] - old[i] }
+        }
+        let found = judge(choices, moved)
+        if found.isBetter(than: better ?? best) { better = found }
+      }
+      for a in table.units.indices {
+        for i in table.units[a].choices.indices where i != best.choices[a] {
+          consider([(a, i)])
+          // Exchanges go to neighbouring widths only.
+          guard abs(i - best.choices[a]) == 1 else { continue }
+          for b in table.units.indices where b != a {
+            for j in [best.choices[b] - 1, best.choices[b] + 1]
+            where table.units[b].choices.indices.contains(j)
+              && (j < best.choices[b]) != (i < best.choices[a])
+            {
+              consider([(a, i), (b, j)])
+            }
+          }
+        }
+      }
+      guard let better else { return best }
+      best = better
+    }
+    return best
+  }
+
+  private func margins(of choices: [Int]) -> [Float] {
+    var margins = table.margins(of: choices)
+    if let correction { for i in margins.indices { margins[i] += correction[i] } }
+    return margins
+  }
+
+  func judge(_ choices: [Int]) -> Allocation { judge(choices, margins(of: choices)) }
+
+  private func judge(_ choices: [Int], _ margins: [Float]) -> Allocation {
+    let shift = Self.shift(margins, positives: positives)
+    return Allocation(
+      choices: choices, shift: shift, bytes: table.bytes(of: choices),
+      use: use(margins, shift: shift), error: error(margins, shift: shift))
+  }
+
+  /// The best of a few shifts around the one that restores the share of positive decisions.
+  private func refined(_ allocation: Allocation) -> Allocation {
+    var best = allocation
+    let margins = margins(of: allocation.choices)
+    for shift in Self.neighbours(of: allocation.shift, margins) {
+      var found = allocation
+      found.shift = shift
+      found.use = use(margins, shift: shift)
+      found.error = error(margins, shift: shift)
+      if found.isBetter(than: best) { best = found }
+    }
+    return best
+  }
+
+  private func error(_ margins: [Float], shift: Float) -> Double {
+    var sum: Float = 0
+    for i in margins.indices {
+      let change = margins[i] + shift - table.margins[i]
+      sum += change * change
+    }
+    return Double(sum) / Double(max(1, margins.count))
+  }
+
+  /// How much of the limits is used up when `shift` is added to `margins`.
+  func use(_ margins: [Float], shift: Float) -> Double {
+    guard !limits.isBudgetOnly else { return 0 }
+    var tally = [Int32](repeating: 0, count: table.groups * 8)
+    for i in margins.indices {
+      tally[Int(codes[i] * 2 + (margins[i] + shift >= 0 ? 1 : 0))] &+= 1
+    }
+    let cells = (0..<table.groups * 2).map { cell in
+      let four = tally[cell * 4..<cell * 4 + 4].map(Double.init)
+      return (rows: four.reduce(0, +), gained: four[1], lost: four[2])
+    }
+    return FlipCounts(cells: cells).use(of: limits, quantile: quantile)
+  }
+
+  /// About the shift that makes `positives` of the margins positive, by counting in narrow bins.
+  static func shift(_ margins: [Float], positives: Int) -> Float {
+    let bins = 2048
+    let reach: Float = 8
+    var counts = [Int32](repeating: 0, count: bins + 2)
+    for margin in margins {
+      let place = (min(max(margin, -reach), reach) + reach) * (Float(bins) / (2 * reach))
+      counts[Int(place) + 1] &+= 1
+    }
+    var above = 0
+    var bin = bins + 1
+    while bin > 0 {
+      let more = above + Int(counts[bin])
+      if more >= positives {
+        // The border that is nearer in rows.
+        let edge = more - positives <= positives - above ? bin - 1 : bin
+        return reach - Float(edge) * (2 * reach / Float(bins))
+      }
+      above = more
+      bin -= 1
+    }
+    return reach
+  }
+
+  /// Shifts on either side of `shift`, up to half a standard deviation of the margins.
+  static func neighbours(of shift: Float, _ margins: [Float]) -> [Float] {
+    let count = Float(max(1, margins.count))
+    let mean = margins.reduce(0, +) / count
+    let spread = (margins.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count).squareRoot()
+    return (-25...25).map { shift + Float($0) * spread / 50 }
+  }
+}

@@ -1,0 +1,49 @@
+/// What every choice for every part of a network does to every decision, measured one by one.
+///
+/// A row's margin is the logit of class 1 less that of class 0. The table holds the margins of the
+/// float model, and for every unit (a few neighbouring tensors that share a choice) and choice how
+/// much each margin moves when that unit alone is stored so. Margins of any combination are
+/// predicted as the sum; how far that is from the truth is measured on the chosen one.
+struct DeltaTable: Codable, Hashable {
+  /// One way to store a unit.
+  struct Choice: Codable, Hashable {
+    /// The scheme's step: `kmeans:8`.
+    var step: String
+    /// The bytes that it adds to the file.
+    var bytes: Int
+    /// How much every row's margin moves.
+    var deltas: [Float]
+  }
+
+  /// Tensors that share a choice.
+  struct Unit: Codable, Hashable {
+    /// Their names.
+    var tensors: [String]
+    /// The ways to store them, by rising bytes.
+    var choices: [Choice]
+  }
+
+  /// The margins of the float model.
+  var margins: [Float]
+  /// Group and label of every row: `group * 2 + label`.
+  var cells: [Int32]
+  /// The number of groups.
+  var groups: Int
+  /// The parts of the network.
+  var units: [Unit]
+
+  /// The predicted margins of a combination, one choice for each unit.
+  func margins(of choices: [Int]) -> [Float] {
+    var result = margins
+    for (unit, choice) in zip(units, choices) {
+      let deltas = unit.choices[choice].deltas
+      for i in result.indices { result[i] += deltas[i] }
+    }
+    return result
+  }
+
+  /// The bytes of a combination, without what does not depend on it.
+  func bytes(of choices: [Int]) -> Int {
+    zip(units, choices).reduce(0) { $0 + $1.0.choices[$1.1].bytes }
+  }
+}

@@ -1,0 +1,161 @@
+import ArgumentParser
+import Compression
+import Fairness
+import Files
+import Foundation
+
+/// What a compressed model has to keep: `equant compress --budget`.
+struct ConstrainedOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      """
+      The largest file, as 1.5MB, 800KB or bytes. Chooses how every tensor is stored, on one half of \
+      validation, and checks the limits below on the other.
+      """, valueName: "size"))
+  var budget: ByteCount?
+
+  @Option(
+    help: ArgumentHelp(
+      "How far a gap may move, as equalOpportunity=0.01. May be given more than once.",
+      valueName: "gap=limit"))
+  var maxDrift: [DriftLimit] = []
+
+  @Option(help: ArgumentHelp("How much accuracy may be lost.", valueName: "share"))
+  var maxAccuracyDrop: Double?
+
+  @Option(help: ArgumentHelp("How much accuracy any group may lose.", valueName: "share"))
+  var maxGroupDrop: Double?
+
+  @Option(help: ArgumentHelp("The confidence of every bound.", valueName: "share"))
+  var confidence = 0.95
+
+  @Option(
+    help: ArgumentHelp(
+      "A way to store a tensor, as kmeans:8 or uniform:4; several are chosen from.",
+      valueName: "scheme"))
+  var choice: [String] = []
+
+  @Option(help: ArgumentHelp("The largest number of rows to choose on.", valueName: "count"))
+  var selectionCount = 5000
+
+  @Flag(help: "Say what every limit costs in bytes.")
+  var explain = false
+
+  func validate() throws {
+    if budget == nil && (!maxDrift.isEmpty || maxAccuracyDrop != nil || maxGroupDrop != nil) {
+      throw ValidationError("Limits need a budget: give '--budget', as in '--budget 1.5MB'.")
+    }
+    for limit in [maxAccuracyDrop, maxGroupDrop].compactMap(\.self) where !(0...1 ~= limit) {
+      throw ValidationError("A drop is a share from 0 to 1, not \(limit).")
+    }
+    guard 0.5..<1 ~= confidence else {
+      throw ValidationError("'--confidence' is a share from 0.5 to below 1.")
+    }
+    guard selectionCount > 0 else {
+      throw ValidationError("'--selection-count' is a number of rows: give 1 or more.")
+    }
+  }
+
+  /// The limits; `nil` without a budget.
+  var limits: CompressionLimits? {
+    guard let budget else { return nil }
+    var limits = CompressionLimits(bytes: budget.bytes)
+    for drift in maxDrift { limits.maxDrift[drift.kind] = drift.limit }
+    limits.maxAccuracyDrop = maxAccuracyDrop
+    limits.maxGroupDrop = maxGroupDrop
+    limits.confidence = confidence
+    return limits
+  }
+}
+
+/// A size as people write it: `1.5MB`, `800KB`, `12000`; 1 KB is 1000 bytes.
+struct ByteCount: ExpressibleByArgument {
+  var bytes: Int
+
+  init?(argument: String) {
+    let text = argument.uppercased()
+    let units = [("GB", 1e9), ("MB", 1e6), ("KB", 1e3), ("B", 1.0), ("", 1.0)]
+    guard let (suffix, factor) = units.first(where: { text.hasSuffix($0.0) }),
+      let number = Double(text.dropLast(suffix.count).trimmingCharacters(in: .whitespaces)),
+      number > 0, number * factor < 1e15
+    else { return nil }
+    bytes = Int(number * factor)
+  }
+}
+
+/// A gap and how far it may move: `equalOpportunity=0.01`.
+struct DriftLimit: ExpressibleByArgument {
+  var kind: GapKind
+  var limit: Double
+
+  init?(argument: String) {
+    let parts = argument.split(separator: "=", omittingEmptySubsequences: false)
+    guard parts.count == 2, let kind = GapKind(rawValue: String(parts[0])),
+      CompressionLimits.kinds.contains(kind), let limit = Double(parts[1]), 0...2 ~= limit
+    else { return nil }
+    self.kind = kind
+    self.limit = limit
+  }
+
+  static var allValueStrings: [String] { CompressionLimits.kinds.map { "\($0.rawValue)=0.01" } }
+}
+
+extension ConstrainedCompression.Outcome {
+  /// The outcome for people.
+  func text(out: String, limits: CompressionLimits) -> String {
+    func percent(_ value: Double?) -> String {
+      value.map { String(format: "%7.2f", 100 * $0) } ?? "      -"
+    }
+    var lines = [
+      isFeasible
+        ? "feasible: \(out) is \(bytes) bytes, \(String(format: "%.1f", ratio)) times smaller"
+        : "infeasible: \(binding ?? "a limit") cannot be kept in \(limits.bytes) bytes; nothing written",
+      "",
+    ]
+    func table(_ title: String, _ checks: [LimitCheck]) {
+      guard !checks.isEmpty else { return }
+      lines.append("\(title), in points:      found   bound   limit")
+      for check in checks {
+        lines.append(
+          "  " + check.name.padding(toLength: 32, withPad: " ", startingAt: 0)
+            + percent(check.value) + " " + percent(check.bound) + " " + percent(check.limit)
+            + (check.isKept ? "  kept" : "  NOT KEPT"))
+      }
+      lines.append("")
+    }
+    if !isFeasible {
+      lines.append(
+        "the closest point found has \(bytes) bytes (\(String(format: "%.1f", ratio)) times smaller)"
+      )
+    }
+    table("on the rows of choice", selection)
+    table("on rows that no choice has seen", verification)
+    lines.append(
+      "operating point: \(String(format: "%+.3f", allocation.shift)) on the margin of class 1, for everybody"
+    )
+    let groups = Dictionary(grouping: allocation.tensors, by: \.value)
+    for (step, tensors) in groups.sorted(by: { $0.key < $1.key }) {
+      lines.append("  \(step): \(tensors.map(\.key).sorted().joined(separator: ", "))")
+    }
+    lines.append(
+      String(
+        format:
+          "adding layers up predicted %.1f %% of the decisions (margins off by %.3f, moved by %.3f)",
+        100 * additivity.decisionsPredicted, additivity.residual, additivity.change))
+    lines.append(
+      String(
+        format: "searched in %.2f s%@", searchSeconds, tableWasCached ? ", from the kept table" : ""
+      ))
+    if let costs {
+      lines.append("")
+      lines.append("smallest file as predicted on the rows of choice:")
+      for cost in costs {
+        let name = cost.without.map { "without the limit on \($0)" } ?? "with all limits"
+        lines.append(
+          "  " + name.padding(toLength: 48, withPad: " ", startingAt: 0)
+            + (cost.bytes.map { "\($0) bytes" } ?? "none keeps them"))
+      }
+    }
+    return lines.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,223 @@
+import Faces
+import Fairness
+import Files
+import Foundation
+import GraphReference
+import Graphs
+import TestSupport
+import Tensors
+import Testing
+import Training
+
+@testable import Compression
+
+@Suite struct ConstrainedTests {
+  /// A table of made-up deltas: a choice moves margins the less, the more bytes it takes.
+  private func table(units: Int, choices: Int, rows: Int, seed: UInt64) -> DeltaTable {
+    var random = SplitMix64(seed: seed)
+    return DeltaTable(
+      margins: (0..<rows).map { _ in Float(random.normal()) },
+      cells: (0..<rows).map { _ in Int32(random.below(4)) }, groups: 2,
+      units: (0..<units).map { unit in
+        let weight = random.uniform(0.2...1)
+        return DeltaTable.Unit(
+          tensors: ["w\(unit)"],
+          choices: (0..<choices).map { choice in
+            let size = weight / Double(1 + choice)
+            let lean = 0.3 * random.normal()
+            return DeltaTable.Choice(
+              step: "kmeans:\(2 << choice)", bytes: 100 * (choice + 1) + random.below(40),
+              deltas: (0..<rows).map { _ in Float(size * (random.normal() + lean) * 0.3) })
+          })
+      })
+  }
+
+  private var limits: CompressionLimits {
+    var limits = CompressionLimits(bytes: 0)
+    limits.maxDrift = [.equalOpportunity: 0.05, .fprDifference: 0.05]
+    limits.maxAccuracyDrop = 0.02
+    return limits
+  }
+
+  /// Oracle: every combination judged, one after the other, in plain words.
+  @Test(arguments: 0..<6 as Range<UInt64>)
+  func `few combinations are all tried`(seed: UInt64) throws {
+    let table = table(units: 4, choices: 3, rows: 300, seed: seed)
+    let search = AllocationSearch(table, limits: limits, budget: 900)
+    let found = try #require(search.best())
+    #expect(table.bytes(of: found.choices) <= 900)
+    var best = Double.infinity
+    for code in 0..<81 {
+      let choices = [code % 3, code / 3 % 3, code / 9 % 3, code / 27]
+      guard table.bytes(of: choices) <= 900 else { continue }
+      best = min(best, search.judge(choices).use)
+    }
+    #expect(found.use <= best + 1e-12)
+  }
+
+  /// With too many combinations to try all, the search comes within a tenth of the best.
+  @Test(arguments: 0..<4 as Range<UInt64>)
+  func `the search is near the best combination`(seed: UInt64) throws {
+    let table = table(units: 7, choices: 4, rows: 200, seed: seed)
+    let search = AllocationSearch(table, limits: limits, budget: 1700)
+    let found = try #require(search.best())
+    #expect(found.bytes <= 1700)
+    let best = try #require(search.exhaustive())
+    #expect(found.use <= 1.1 * best.use)
+  }
+
+  @Test func `more bytes never make it worse where all combinations are tried`() throws {
+    let table = table(units: 4, choices: 4, rows: 300, seed: 3)
+    var last = Double.infinity
+    for budget in stride(from: 500, through: 2000, by: 150) {
+      guard let found = AllocationSearch(table, limits: limits, budget: budget).best() else {
+        continue
+      }
+      #expect(found.use <= last + 1e-9)
+      last = found.use
+    }
+    #expect(AllocationSearch(table, limits: limits, budget: 10).best() == nil)
+  }
+
+  @Test func `a common shift restores the share of positive decisions`() {
+    var random = SplitMix64(seed: 2)
+    let margins = (0..<5000).map { _ in Float(random.normal() + 0.4) }
+    for positives in [500, 2500, 4800] {
+      let shift = AllocationSearch.shift(margins, positives: positives)
+      let found = margins.count { $0 + shift >= 0 }
+      #expect(abs(found - positives) < 40)
+    }
+  }
+
+  /// The quick bound of the search is close to the intervals that decide.
+  @Test func `quick bounds are near the exact ones`() throws {
+    var random = SplitMix64(seed: 12)
+    let labels = (0..<4000).map { _ in random.below(2) == 1 }
+    let groups = (0..<4000).map { _ in Int32(random.below(2)) }
+    let before = (0..<4000).map { _ in random.below(2) == 1 }
+    let after = before.indices.map { i in
+      random.uniform() < (groups[i] == 0 ? 0.03 : 0.06) ? !before[i] : before[i]
+    }
+    func outcomes(_ decisions: [Bool]) -> Outcomes {
+      Outcomes(
+        decisions: decisions, labels: labels,
+        groups: Fairness.Attribute("g", groups: ["a", "b"], codes: groups))
+    }
+    let comparison = try Comparison(before: outcomes(before), after: outcomes(after))
+    var cells = [(rows: Double, gained: Double, lost: Double)](repeating: (0, 0, 0), count: 4)
+    for i in labels.indices {
+      let cell = Int(groups[i]) * 2 + (labels[i] ? 1 : 0)
+      cells[cell].rows += 1
+      if after[i] && !before[i] { cells[cell].gained += 1 }
+      if before[i] && !after[i] { cells[cell].lost += 1 }
+    }
+    var limits = self.limits
+    limits.maxGroupDrop = 0.02
+    for (name, one) in limits.single {
+      let checks = LimitCheck.all(one, comparison)
+      let exact = checks.map { max(0, $0.bound! / $0.limit) }.max()!
+      let quick = FlipCounts(cells: cells).use(of: one, quantile: FlipCounts.quantile(0.95))
+      #expect(abs(quick - exact) < 0.1 * exact + 0.02, "\(name)")
+    }
+  }
+
+  @Test func `a network is cut where one tensor carries everything`() throws {
+    let graph = try BatchNormFolding().rewrite(SmallNetwork.graph(seed: 3))
+    let cuts = NetworkCuts(graph)
+    let tensors = cuts.cuts.map(\.tensor)
+    #expect(tensors.first == "input")
+    // Between the branches of the block two tensors are alive.
+    #expect(tensors.contains("maxpool_out"))
+    #expect(!tensors.contains("a_relu_out"))
+    let images = SmallNetwork.images(2, seed: 1)
+    let shapes = try graph.inferShapes(inputs: ["input": [1, 3, 8, 8]])
+    let whole = try SmallNetwork.run(graph, images)
+    for (position, cut) in cuts.cuts.enumerated() {
+      let part = cuts.part(from: position, to: nil, shapes: shapes)
+      let tensor = cut.tensor == "input" ? Tensor(shape: [2, 3, 8, 8], images) : whole[cut.tensor]!
+      let found = try ReferenceInterpreterRun.logits(part, [cut.tensor: tensor])
+      #expect(found == whole["logits"])
+    }
+  }
+
+  /// Faces with a validation split, enough of them for both halves.
+  private func faces() throws -> (folder: String, dataset: FaceDataset) {
+    let folder = try temporaryFolder()
+    let images = try golden([Data].self, "images", in: .module)
+    var lines = ["file,label,group,split"]
+    for row in 0..<260 {
+      try images[row % images.count].write(to: URL(fileURLWithPath: "\(folder)/\(row).jpg"))
+      let split = row < 20 ? "train" : row < 24 ? "test" : "validation"
+      lines.append("\(row).jpg,\(row % 3 == 0 ? 1 : 0),\(row % 2 == 0 ? "a" : "b"),\(split)")
+    }
+    try Files.replace("\(folder)/faces.csv", with: lines.joined(separator: "\n") + "\n")
+    return (folder, try FaceDataset.table(folder, "\(folder)/faces.csv"))
+  }
+
+  @Test func `a feasible file carries a certificate that can be recomputed`() throws {
+    let (folder, dataset) = try faces()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let float = SmallNetwork.graph(seed: 3)
+    let images = CompressionImages(dataset, preprocessing: Preprocessing(size: 8))
+    var limits = CompressionLimits(bytes: 40_000)
+    limits.maxDrift = [.equalOpportunity: 0.4]
+    limits.maxAccuracyDrop = 0.4
+    var compression = try ConstrainedCompression(limits: limits)
+    compression.choices = try ["kmeans:4", "kmeans:16"].flatMap { try Scheme($0).steps }
+    compression.cache = "\(folder)/table"
+    let base = CompressionReport.ModelFile(contents: try ONNXFile.bytes(of: float))
+    let (outcome, graph) = try compression.run(float, base: base, on: images)
+    let result = try #require(graph)
+    #expect(outcome.isFeasible)
+    #expect(outcome.certificate?.checks.allSatisfy(\.isKept) == true)
+    let bytes = try ONNXFile.bytes(of: result)
+    #expect(bytes.count == outcome.bytes)
+    #expect(bytes.count <= limits.bytes)
+    let again = try Certificate(of: ONNXFile.graph(bytes, path: "a"))
+    #expect(again == outcome.certificate)
+    #expect(
+      SHA256.hex(try ONNXFile.contents(bytes, path: "a", without: Certificate.key))
+        == outcome.certificate?.model)
+    let halves = try ValidationHalves(of: dataset, limit: 5000, seed: 0)
+    #expect(Set(halves.selection).isDisjoint(with: halves.verification))
+    #expect(halves.selection.count + halves.verification.count == 236)
+    #expect(
+      Set(halves.selection + halves.verification).isSubset(of: dataset.rows(in: .validation)))
+    // The second time the table is there, and the result is the same file.
+    let (second, same) = try compression.run(float, base: base, on: images)
+    #expect(second.tableWasCached)
+    #expect(try ONNXFile.bytes(of: #require(same)) == bytes)
+    // A damaged table is measured anew.
+    try Files.replace("\(folder)/table", with: "damaged")
+    #expect(try compression.run(float, base: base, on: images).outcome.tableWasCached == false)
+  }
+
+  @Test func `limits that cannot be kept are called infeasible`() throws {
+    let (folder, dataset) = try faces()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let float = SmallNetwork.graph(seed: 3)
+    let images = CompressionImages(dataset, preprocessing: Preprocessing(size: 8))
+    var limits = CompressionLimits(bytes: 40_000)
+    limits.maxDrift = [.equalOpportunity: 0.0001]
+    var compression = try ConstrainedCompression(limits: limits)
+    compression.explains = true
+    let base = CompressionReport.ModelFile(contents: try ONNXFile.bytes(of: float))
+    let (outcome, graph) = try compression.run(float, base: base, on: images)
+    #expect(graph == nil)
+    #expect(!outcome.isFeasible)
+    #expect(outcome.binding == "drift of equalOpportunity")
+    #expect(outcome.costs?.first?.bytes == nil)
+    compression.limits.bytes = 100
+    let error = #expect(throws: CompressionError.self) {
+      try compression.run(float, base: base, on: images)
+    }
+    #expect(error?.place == "budget")
+  }
+}
+
+/// Runs a part of a network in the plain loops.
+private enum ReferenceInterpreterRun {
+  static func logits(_ graph: Graph, _ inputs: [String: Tensor]) throws -> Tensor {
+    try ReferenceInterpreter(graph).run(inputs, output: "logits")
+  }
+}
