@@ -55,15 +55,15 @@ import Training
     #expect(found.use <= best + 1e-12)
   }
 
-  /// With too many combinations to try all, the search comes within a tenth of the best.
-  @Test(arguments: 0..<4 as Range<UInt64>)
+  /// With too many combinations to try all, the search comes within a twentieth of the best.
+  @Test(arguments: 0..<8 as Range<UInt64>)
   func `the search is near the best combination`(seed: UInt64) throws {
     let table = table(units: 7, choices: 4, rows: 200, seed: seed)
     let search = AllocationSearch(table, limits: limits, budget: 1700)
     let found = try #require(search.best())
     #expect(found.bytes <= 1700)
     let best = try #require(search.exhaustive())
-    #expect(found.use <= 1.1 * best.use)
+    #expect(found.use <= 1.05 * best.use)
   }
 
   @Test func `more bytes never make it worse where all combinations are tried`() throws {

@@ -1,10 +1,15 @@
+import Tensors
+
 /// Looks for the combination of choices that uses up the least of what the limits allow, within a
 /// budget of bytes.
 ///
 /// Few combinations are all tried. Otherwise those on the lower hull of error and bytes (a
-/// Lagrangian sweep) are starting points, and single changes and exchanges between two units are
-/// made as long as they help. Every combination is judged with its best common shift of margins
-/// that restores the share of positive decisions: an operating point that knows no groups.
+/// Lagrangian sweep) are starting points; single changes and exchanges between two units are made
+/// as long as they help, and the best combination is disturbed at random and improved again
+/// (iterated local search, H. Lourenço, O. Martin and T. Stützle, *Handbook of Metaheuristics*,
+/// 2003) until `effort` combinations were judged. The same table gives the same result. Every
+/// combination is judged with the common shift of margins that restores the share of positive
+/// decisions: an operating point that knows no groups.
 struct AllocationSearch {
   let table: DeltaTable
   let limits: CompressionLimits
@@ -12,6 +17,8 @@ struct AllocationSearch {
   let budget: Int
   /// Added to predicted margins: what was found wrong with an earlier prediction.
   var correction: [Float]?
+  /// The number of combinations judged before the best so far is taken.
+  var effort = 16_000
 
   /// A combination, judged.
   struct Allocation: Hashable {
@@ -53,14 +60,20 @@ struct AllocationSearch {
     if combinations <= 4096 { return exhaustive() }
     var starts = Set<[Int]>()
     for start in lagrangian() { starts.insert(filled(start)) }
-    var best: Allocation?
     let judged = starts.sorted { $0.lexicographicallyPrecedes($1) }.map { judge($0) }
       .sorted { $0.isBetter(than: $1) }
+    guard var best = judged.first else { return nil }
+    var left = effort
+    var random = SplitMix64(seed: 0xa110)
     for start in judged.prefix(3) {
-      let found = improved(start)
-      if best.map({ found.isBetter(than: $0) }) ?? true { best = found }
+      let found = improved(start, &left, &random)
+      if found.isBetter(than: best) { best = found }
     }
-    return best.map(refined)
+    while left > 0 {
+      let found = improved(judge(disturbed(best.choices, &random)), &left, &random)
+      if found.isBetter(than: best) { best = found }
+    }
+    return refined(best)
   }
 
   /// Tries everything.
@@ -134,46 +147,70 @@ struct AllocationSearch {
     }
   }
 
-  /// Changes one unit, or exchanges bytes between two, as long as that helps.
-  private func improved(_ start: Allocation) -> Allocation {
+  /// Another combination within the budget: three units at random, then smaller choices.
+  private func disturbed(_ start: [Int], _ random: inout SplitMix64) -> [Int] {
+    var choices = start
+    for _ in 0..<3 {
+      let unit = random.below(choices.count)
+      choices[unit] = random.below(table.units[unit].choices.count)
+    }
+    while table.bytes(of: choices) > budget {
+      let unit = random.below(choices.count)
+      choices[unit] = max(0, choices[unit] - 1)
+    }
+    return choices
+  }
+
+  /// Changes one unit, or two at once, as long as that helps and `left` allows.
+  private func improved(
+    _ start: Allocation, _ left: inout Int, _ random: inout SplitMix64
+  ) -> Allocation {
     var best = start
-    for _ in 0..<40 {
-      let margins = self.margins(of: best.choices)
-      var better: Allocation?
-      func consider(_ changes: [(unit: Int, choice: Int)]) {
-        var choices = best.choices
-        for change in changes { choices[change.unit] = change.choice }
-        guard table.bytes(of: choices) <= budget else { return }
-        var moved = margins
-        for (unit, choice) in changes {
-          let (old, new) = (
-            table.units[unit].choices[best.choices[unit]].deltas,
-            table.units[unit].choices[choice].deltas
-          )
-          for i in moved.indices { moved[i] += new[i] - old[i] }
-        }
-        let found = judge(choices, moved)
-        if found.isBetter(than: better ?? best) { better = found }
+    let changes = table.units.indices.flatMap { unit in
+      table.units[unit].choices.indices.map { (unit: unit, choice: $0) }
+    }
+    // Single changes come first, since there are few.
+    var moves = changes.map { [$0] }
+    var pairs = changes.indices.flatMap { a in
+      (a + 1..<changes.count).compactMap { b in
+        changes[a].unit == changes[b].unit ? nil : [changes[a], changes[b]]
       }
-      for a in table.units.indices {
-        for i in table.units[a].choices.indices where i != best.choices[a] {
-          consider([(a, i)])
-          // Exchanges go to neighbouring widths only.
-          guard abs(i - best.choices[a]) == 1 else { continue }
-          for b in table.units.indices where b != a {
-            for j in [best.choices[b] - 1, best.choices[b] + 1]
-            where table.units[b].choices.indices.contains(j)
-              && (j < best.choices[b]) != (i < best.choices[a])
-            {
-              consider([(a, i), (b, j)])
-            }
-          }
-        }
+    }
+    for i in pairs.indices.dropFirst().reversed() { pairs.swapAt(i, random.below(i + 1)) }
+    moves += pairs
+    var margins = self.margins(of: best.choices)
+    var (position, sinceBetter) = (0, 0)
+    while sinceBetter < moves.count, left > 0 {
+      let move = moves[position].filter { $0.choice != best.choices[$0.unit] }
+      position = (position + 1) % moves.count
+      sinceBetter += 1
+      guard move.count == moves[(position + moves.count - 1) % moves.count].count else { continue }
+      var bytes = best.bytes
+      for (unit, choice) in move {
+        let options = table.units[unit].choices
+        bytes += options[choice].bytes - options[best.choices[unit]].bytes
       }
-      guard let better else { return best }
-      best = better
+      guard bytes <= budget else { continue }
+      left -= 1
+      var choices = best.choices
+      var moved = margins
+      for (unit, choice) in move {
+        Self.exchange(
+          &moved, table.units[unit].choices[best.choices[unit]].deltas,
+          table.units[unit].choices[choice].deltas)
+        choices[unit] = choice
+      }
+      let found = judge(choices, moved)
+      if found.isBetter(than: best) {
+        (best, margins, sinceBetter) = (found, moved, 0)
+      }
     }
     return best
+  }
+
+  /// Takes `old` from margins and adds `new`.
+  private static func exchange(_ margins: inout [Float], _ old: [Float], _ new: [Float]) {
+    for i in margins.indices { margins[i] += new[i] - old[i] }
   }
 
   private func margins(of choices: [Int]) -> [Float] {
