@@ -100,7 +100,7 @@ struct CompressCommand: ParsableCommand {
   }
 
   func run() throws {
-    let scheme = try Scheme(scheme ?? "int8")
+    let scheme = try Scheme(schemeName)
     try Files.checkWritable(out)
     let opened = try modelOptions.open(model)
     let (contents, description) = (opened.contents, opened.description)
@@ -141,7 +141,7 @@ struct CompressCommand: ParsableCommand {
   }
 
   private func record(_ scheme: Scheme, _ description: ModelDescription) throws -> Recording {
-    var texts = try settingTexts(weights).merging(["scheme": self.scheme]) { $1 }
+    var texts = try settingTexts(weights).merging(["scheme": schemeName]) { $1 }
     if scheme.needsImages { texts.merge(try settingTexts(settings)) { $1 } }
     texts["data"] = dataOptions.data
     texts["target"] = dataOptions.target ?? description.target
@@ -165,7 +165,7 @@ struct CompressCommand: ParsableCommand {
         "ratio": report.ratio,
       ]
       run.summary =
-        "\(scheme): \(String(format: "%.3f", report.ratio)) times smaller than \(model)"
+        "\(schemeName): \(String(format: "%.3f", report.ratio)) times smaller than \(model)"
     }
   }
 
@@ -207,6 +207,8 @@ struct CompressCommand: ParsableCommand {
     try output.write(found.outcome) { found.outcome.text(out: out, limits: limits) }
     if found.graph == nil { throw ExitCode(2) }
   }
+
+  private var schemeName: String { scheme ?? "int8" }
 
   private var weights: WeightSettings {
     var settings = weightOptions.settings

@@ -17,4 +17,20 @@ import Testing
       #expect(try Files.readText(out) == "precious")
     }
   }
+
+  @Test(arguments: [
+    ["--max-drift", "equalOpportunity=0.01"],
+    ["--budget", "much"], ["--budget", "-3MB"],
+    ["--budget", "1MB", "--max-drift", "equalOpportunity"],
+    ["--budget", "1MB", "--max-drift", "luck=0.1"],
+    ["--budget", "1MB", "--max-accuracy-drop", "2"],
+    ["--budget", "1MB", "--confidence", "1"],
+    ["--budget", "1MB", "--scheme", "int8"],
+    ["--budget", "1MB", "--selection-count", "0"],
+  ])
+  func `limits that make no sense are refused`(arguments: [String]) throws {
+    let result = try RunningCommand(["compress", "m.onnx", "--out", "o.onnx"] + arguments).wait()
+    #expect(result.status == 64 && result.output.isEmpty, "\(result)")
+    #expect(result.errors.split(separator: "\n").filter { $0.hasPrefix("Error: ") }.count == 1)
+  }
 }

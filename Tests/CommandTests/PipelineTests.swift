@@ -72,6 +72,52 @@ import Testing
     #expect(isRefusal(clustered, naming: folder, "drop '--cluster'"))
   }
 
+  @Test func `compression under limits ends in a certificate or in a plain no`() throws {
+    let task = try ColourTask(count: 240)
+    let folder = task.folder
+    let model = "\(folder)/model.onnx"
+    let small = "\(folder)/small.onnx"
+    let trained = try RunningCommand([
+      "train", "--data", folder, "--target", "Warm", "--out", model, "--size", "32", "--batch",
+      "16", "--epochs", "1", "--precision", "f32", "--quiet",
+    ]).wait()
+    #expect(trained.status == 0, "\(trained.errors)")
+    func compress(_ arguments: String...) throws -> CommandResult {
+      try RunningCommand(
+        ["compress", model, "--data", folder, "--out", small, "--quiet"] + arguments
+          + ["--choice", "uniform:4", "--choice", "uniform:8"]
+      ).wait()
+    }
+    // So few rows prove nothing about a gap.
+    let strict = try compress("--budget", "8MB", "--max-drift", "equalOpportunity=0.01")
+    #expect(strict.status == 2 && strict.output.hasPrefix("infeasible: drift of equalOpportunity"))
+    #expect(strict.output.contains("NOT KEPT"))
+    #expect(!Files.exists(small))
+    let loose = try compress("--budget", "8MB", "--max-accuracy-drop", "1", "--explain")
+    #expect(loose.status == 0, "\(loose.errors)")
+    #expect(loose.output.hasPrefix("feasible") && loose.output.contains("from the kept table"))
+    #expect(loose.output.contains("without the limit on accuracy"))
+    #expect(try Files.read(small).count <= 8_000_000)
+    #expect(Files.exists("\(small).certificate.json"))
+
+    let verified = try equant("verify-certificate", small, "--data", folder)
+    #expect(verified.status == 0, "\(verified)")
+    // Other images are not what was certified.
+    let other = try ColourTask(count: 240, seed: 2)
+    #expect(try equant("verify-certificate", small, "--data", other.folder).status == 2)
+    // A changed weight is not the model that was certified.
+    var bytes = try Files.read(small)
+    bytes[bytes.count / 2] ^= 1
+    try Files.replace(small, with: bytes)
+    let changed = try equant("verify-certificate", small, "--data", folder)
+    #expect(changed.status != 0, "\(changed)")
+    let plain = try equant("verify-certificate", model, "--data", folder)
+    #expect(isRefusal(plain, naming: model, "carries no certificate"))
+    let tiny = try compress("--budget", "1KB", "--max-accuracy-drop", "1")
+    #expect(isRefusal(tiny, naming: model, "budget"), "\(tiny)")
+    #expect(try Files.read(small) == bytes)
+  }
+
   @Test func `a study writes its numbers, models and tables, and does nothing twice`() throws {
     let task = try ColourTask(count: 120)
     let out = "\(task.folder)/study"
