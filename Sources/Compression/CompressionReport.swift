@@ -16,6 +16,8 @@ public struct CompressionReport: Hashable, Codable, Sendable {
   public var settings: Int8Settings?
   /// How weights are stored, where that is not plain int8.
   public var weights: WeightSettings?
+  /// How what is stored was fitted to the float model's answers, where it was.
+  public var tuning: TuningRecord?
   /// The images that were looked at, where any were.
   public var calibration: CalibrationRecord?
   /// How every observed activation is quantized, in the order of the graph.
@@ -77,6 +79,7 @@ struct CompressionProvenance: Codable {
   var settings: Int8Settings?
   var weights: WeightSettings?
   var calibration: CompressionReport.CalibrationRecord?
+  var tuning: TuningRecord?
 
   /// The key of the metadata entry.
   static let key = "equant.compression"

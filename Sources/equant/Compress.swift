@@ -62,6 +62,8 @@ struct CompressCommand: ParsableCommand {
   @Flag(help: "Shift biases so that the mean of every layer stays where it was.")
   var biasCorrection = false
 
+  @OptionGroup(title: "Tuning") var tuningOptions: TuningOptions
+
   @OptionGroup(title: "Weights") var weightOptions: WeightOptions
 
   @Flag(
@@ -94,6 +96,11 @@ struct CompressCommand: ParsableCommand {
     guard calibrationCount > 0 else {
       throw ValidationError("'--calibration-count' is a number of images: give 1 or more.")
     }
+    if constrained.budget == nil && tuningOptions.tune == nil && !constrained.maxDrift.isEmpty {
+      throw ValidationError(
+        "Limits need a budget: give '--budget', as in '--budget 1.5MB', or tune under them with "
+          + "'--tune'.")
+    }
     if constrained.budget != nil && scheme != nil {
       throw ValidationError("Give '--scheme' or '--budget', not both.")
     }
@@ -105,10 +112,10 @@ struct CompressCommand: ParsableCommand {
     let opened = try modelOptions.open(model)
     let (contents, description) = (opened.contents, opened.description)
     var graph = opened.graph
-    let progress = Progress(quiet: output.quiet)
+    var progress = Progress(quiet: output.quiet)
     var images: CompressionImages?
     if constrained.budget != nil || scheme.needsImages || dataOptions.data != nil
-      || weights.restores != .none
+      || weights.restores != .none || tuningOptions.tune != nil
     {
       let dataset = try dataOptions.open(
         target: description.target, protected: description.protected)
@@ -130,7 +137,11 @@ struct CompressCommand: ParsableCommand {
         (compressed, report) = try compress(
           graph, scheme: scheme,
           base: .init(contents: contents, beside: ONNXFile.bytesBeside(contents, path: model)),
-          images: images, weights: weights, int8: settings)
+          images: images, weights: weights, int8: settings, tuning: tuning
+        ) { epoch, step, steps in
+          progress.show("tuning, epoch \(epoch)", step, of: steps)
+        }
+        progress.clear()
       } catch let error as CompressionError where error.place != images?.dataset.folder {
         throw FileError(model, error.description)
       }
@@ -143,6 +154,7 @@ struct CompressCommand: ParsableCommand {
   private func record(_ scheme: Scheme, _ description: ModelDescription) throws -> Recording {
     var texts = try settingTexts(weights).merging(["scheme": schemeName]) { $1 }
     if scheme.needsImages { texts.merge(try settingTexts(settings)) { $1 } }
+    if let tuning { texts.merge(try settingTexts(tuning)) { $1 } }
     texts["data"] = dataOptions.data
     texts["target"] = dataOptions.target ?? description.target
     let protected = dataOptions.protected
@@ -180,6 +192,7 @@ struct CompressCommand: ParsableCommand {
     }
     compression.weights = weights
     compression.calibration = settings.calibration
+    compression.tuning = tuning
     compression.selectionCount = constrained.selectionCount
     compression.seed = seed
     compression.cache = "\(out).deltas"
@@ -192,6 +205,8 @@ struct CompressCommand: ParsableCommand {
         case .note(let text): progress.say(text)
         case .passes(let done, let all):
           progress.show("measuring choices", done, of: all)
+        case .tuning(let epoch, let step, let steps):
+          progress.show("tuning, epoch \(epoch)", step, of: steps)
         }
       }
     } catch let error as CompressionError where error.place != images.dataset.folder {
@@ -206,6 +221,10 @@ struct CompressCommand: ParsableCommand {
     }
     try output.write(found.outcome) { found.outcome.text(out: out, limits: limits) }
     if found.graph == nil { throw ExitCode(2) }
+  }
+
+  private var tuning: TuningSettings? {
+    tuningOptions.settings(seed: seed, drift: constrained.maxDrift)
   }
 
   private var schemeName: String { scheme ?? "int8" }
@@ -250,6 +269,16 @@ struct CompressCommand: ParsableCommand {
     if let calibration = report.calibration {
       lines.append("")
       lines.append("calibrated on \(calibration.images) images of train")
+    }
+    if let tuning = report.tuning {
+      let losses = tuning.losses.map { String(format: "%.5f", $0) }.joined(separator: ", ")
+      lines.append("")
+      lines.append("tuned on \(tuning.rows) images of train; mean objective by epoch: \(losses)")
+      lines += tuning.drifts.map { drift in
+        let found = drift.heldOut.map { String(format: "%+.3f", $0) } ?? "undefined"
+        return "  \(drift.gap): drift \(found) on held-out rows of train, multiplier "
+          + String(format: "%+.3f", drift.multiplier)
+      }
     }
     return lines.joined(separator: "\n")
   }

@@ -42,7 +42,7 @@ struct ConstrainedOptions: ParsableArguments {
   var explain = false
 
   func validate() throws {
-    if budget == nil && (!maxDrift.isEmpty || maxAccuracyDrop != nil || maxGroupDrop != nil) {
+    if budget == nil && (maxAccuracyDrop != nil || maxGroupDrop != nil) {
       throw ValidationError("Limits need a budget: give '--budget', as in '--budget 1.5MB'.")
     }
     for limit in [maxAccuracyDrop, maxGroupDrop].compactMap(\.self) where !(0...1 ~= limit) {

@@ -20,6 +20,14 @@ struct VerifyCertificateCommand: ParsableCommand {
     completion: .file(extensions: ["onnx"]))
   var model: String
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      The float model, to be run again; without it the certificate's word is taken for its decisions.
+      """, valueName: "file"),
+    completion: .file(extensions: ["onnx"]))
+  var base: String?
+
   @OptionGroup var dataOptions: DataOptions
 
   @OptionGroup var output: OutputOptions
@@ -30,7 +38,8 @@ struct VerifyCertificateCommand: ParsableCommand {
       of: ONNXFile.graph(contents, path: model), path: model)
     let dataset = try dataOptions.open(
       target: description.target, protected: description.protected)
-    let found = try CertificateVerification(contents: contents, path: model, on: dataset)
+    let found = try CertificateVerification(
+      contents: contents, path: model, on: dataset, base: base.map { try Files.read($0) })
     try output.write(found) {
       var lines = [
         "the file is \(found.isSameModel ? "the one that was certified" : "NOT THE ONE THAT WAS CERTIFIED")",
@@ -41,6 +50,12 @@ struct VerifyCertificateCommand: ParsableCommand {
       if found.isSameRows {
         lines.append(
           found.isSameResult ? "the decisions are the same" : "THE DECISIONS ARE NOT THE SAME")
+      }
+      if let isSameBase = found.isSameBase {
+        lines.append(
+          isSameBase
+            ? "the float model is the one that was compressed, and decides as is said"
+            : "THE FLOAT MODEL IS NOT THE ONE THAT WAS COMPRESSED, OR DECIDES OTHERWISE")
       }
       lines += found.checks.map { check in
         let bound = check.bound.map { String(format: "%.4f", $0) } ?? "undefined"

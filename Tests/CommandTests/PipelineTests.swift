@@ -100,8 +100,10 @@ import Testing
     #expect(try Files.read(small).count <= 8_000_000)
     #expect(Files.exists("\(small).certificate.json"))
 
-    let verified = try equant("verify-certificate", small, "--data", folder)
+    let verified = try equant("verify-certificate", small, "--data", folder, "--base", model)
     #expect(verified.status == 0, "\(verified)")
+    let another = try equant("verify-certificate", small, "--data", folder, "--base", small)
+    #expect(another.status == 2 && another.output.contains("THE FLOAT MODEL IS NOT"), "\(another)")
     // Other images are not what was certified.
     let other = try ColourTask(count: 240, seed: 2)
     #expect(try equant("verify-certificate", small, "--data", other.folder).status == 2)

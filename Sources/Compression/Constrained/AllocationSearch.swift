@@ -41,6 +41,8 @@ struct AllocationSearch {
   private let quantile: Double
   private let codes: [Int32]
   private let positives: Int
+  /// The mean squared change of margins by every choice of every unit.
+  private let errors: [[Double]]
 
   init(_ table: DeltaTable, limits: CompressionLimits, budget: Int, correction: [Float]? = nil) {
     self.table = table
@@ -50,6 +52,12 @@ struct AllocationSearch {
     quantile = FlipCounts.quantile(limits.confidence)
     codes = table.margins.indices.map { table.cells[$0] * 2 + (table.margins[$0] >= 0 ? 1 : 0) }
     positives = table.margins.count { $0 >= 0 }
+    errors = table.units.map { unit in
+      unit.choices.map { choice in
+        choice.deltas.reduce(0.0) { $0 + Double($1) * Double($1) }
+          / Double(max(1, choice.deltas.count))
+      }
+    }
   }
 
   /// The best combination found; `nil` where even the smallest choices exceed the budget.
@@ -98,12 +106,6 @@ struct AllocationSearch {
 
   /// The combinations within the budget that a price on bytes gives.
   private func lagrangian() -> [[Int]] {
-    let errors = table.units.map { unit in
-      unit.choices.map { choice in
-        choice.deltas.reduce(0.0) { $0 + Double($1) * Double($1) }
-          / Double(max(1, choice.deltas.count))
-      }
-    }
     var found: [[Int]] = []
     for power in stride(from: -60.0, through: 20, by: 0.5) {
       var price = 1.0
@@ -127,9 +129,6 @@ struct AllocationSearch {
   /// Spends what is left of the budget where it removes most error for a byte.
   private func filled(_ start: [Int]) -> [Int] {
     var choices = start
-    func error(_ unit: Int, _ choice: Int) -> Double {
-      table.units[unit].choices[choice].deltas.reduce(0.0) { $0 + Double($1) * Double($1) }
-    }
     while true {
       let left = budget - table.bytes(of: choices)
       var best: (gain: Double, unit: Int, choice: Int)?
@@ -138,7 +137,7 @@ struct AllocationSearch {
         for (i, option) in table.units[unit].choices.enumerated() {
           let more = option.bytes - now.bytes
           guard more > 0, more <= left else { continue }
-          let gain = (error(unit, choices[unit]) - error(unit, i)) / Double(more)
+          let gain = (errors[unit][choices[unit]] - errors[unit][i]) / Double(more)
           if gain > 0, best.map({ gain > $0.gain }) ?? true { best = (gain, unit, i) }
         }
       }

@@ -116,7 +116,7 @@ public struct Certificate: Hashable, Codable, Sendable {
   /// The float model's decisions; `nil` where there are not as many as rows.
   func decisions() -> [Bool]? {
     guard let data = Data(base64Encoded: decisionsBefore), verification.count >= 0,
-      data.count == (verification.count + 7) / 8
+      data.count == verification.count / 8 + (verification.count % 8 == 0 ? 0 : 1)
     else { return nil }
     let bytes = [UInt8](data)
     return (0..<verification.count).map { bytes[$0 / 8] >> UInt8($0 % 8) & 1 == 1 }

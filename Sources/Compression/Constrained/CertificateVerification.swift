@@ -17,9 +17,14 @@ public struct CertificateVerification: Codable, Sendable {
   /// Whether flips and limits are those of the certificate.
   public var isSameResult: Bool
 
+  /// Whether the float model given is the one that was compressed, and decides as the certificate
+  /// says; `nil` where none was given, and the certificate's word is taken for its decisions.
+  public var isSameBase: Bool?
+
   /// Whether everything holds.
   public var holds: Bool {
-    isSameModel && isSameRows && isSameResult && checks.allSatisfy(\.isKept)
+    isSameModel && isSameRows && isSameResult && isSameBase != false
+      && checks.allSatisfy(\.isKept)
   }
 
   /// Recomputes the certificate that the model in `contents` carries.
@@ -28,8 +33,12 @@ public struct CertificateVerification: Codable, Sendable {
   ///   - contents: The model file.
   ///   - path: Its name, for messages.
   ///   - dataset: The data that it was certified on.
+  ///   - base: The float model's file, to be run again; `nil` takes its decisions from the
+  ///     certificate.
   /// - Throws: `FileError` when there is no certificate or images cannot be read.
-  public init(contents: [UInt8], path: String, on dataset: FaceDataset) throws {
+  public init(
+    contents: [UInt8], path: String, on dataset: FaceDataset, base: [UInt8]? = nil
+  ) throws {
     let graph = try ONNXFile.graph(contents, path: path)
     let found: Certificate?
     do { found = try Certificate(of: graph) } catch { throw FileError(path, "\(error)") }
@@ -38,6 +47,9 @@ public struct CertificateVerification: Codable, Sendable {
     }
     guard let before = certificate.decisions() else {
       throw FileError(path, "its certificate is damaged: decisions and rows differ in number")
+    }
+    guard 0.5..<1 ~= certificate.limits.confidence else {
+      throw FileError(path, "its certificate is damaged: the confidence is not a share")
     }
     isSameModel =
       SHA256.hex(try ONNXFile.contents(contents, path: path, without: Certificate.key))
@@ -56,6 +68,13 @@ public struct CertificateVerification: Codable, Sendable {
     let passes = RealPasses(
       images: CompressionImages(dataset, preprocessing: description.preprocessing), halves: halves,
       limits: certificate.limits)
+    if let base {
+      let float = try passes.outcomes(
+        ONNXFile.graph(base, path: "the float model"), rows: halves.verification)
+      let different = zip(float.scores, before).count { ($0 >= 0.5) != $1 }
+      isSameBase =
+        SHA256.hex(base) == certificate.base.sha256 && different <= max(2, before.count / 500)
+    }
     let after = try passes.outcomes(graph, rows: halves.verification)
     let earlier = Outcomes(
       decisions: before, labels: after.labels, groups: after.groups, clusters: after.clusters)
@@ -65,7 +84,8 @@ public struct CertificateVerification: Codable, Sendable {
     isSameResult =
       comparison.flips == certificate.comparison.flips
       || zip(comparison.flips, certificate.comparison.flips).allSatisfy {
-        abs($0.gained - $1.gained) + abs($0.lost - $1.lost) <= max(2, $0.count / 500)
+        abs(Double($0.gained) - Double($1.gained)) + abs(Double($0.lost) - Double($1.lost))
+          <= max(2, Double($0.count) / 500)
       }
   }
 }

@@ -21,6 +21,10 @@ public struct ConstrainedCompression {
   public var weights = WeightSettings()
   /// Which images of train restore moments, if any do.
   public var calibration = CalibrationSettings(count: 1024)
+  /// How what was chosen is fitted to the float model's answers; `nil` leaves it as it is.
+  ///
+  /// Limits on drift are also its constraints, at half of what they allow.
+  public var tuning: TuningSettings?
   /// The largest number of selection rows.
   public var selectionCount = 5000
   /// Decides which validation rows are selection rows.
@@ -41,6 +45,8 @@ public struct ConstrainedCompression {
     case note(String)
     /// Passes over the selection rows.
     case passes(done: Int, of: Int)
+    /// Steps of tuning.
+    case tuning(epoch: Int, step: Int, of: Int)
   }
 
   /// What became of it.
@@ -103,6 +109,15 @@ public struct ConstrainedCompression {
     guard dataset.classNames.count == 2 else {
       throw CompressionError(dataset.folder, "has \(dataset.classNames.count) classes, expected 2")
     }
+    if ModelDescription.isCarried(by: graph) {
+      let description = try ModelDescription(of: graph)
+      guard description.outputs ?? .logits == .logits, description.positiveClass ?? 1 == 1 else {
+        throw CompressionError(
+          "the model",
+          "does not give logits of two classes with the positive one second, whose "
+            + "margin limits are about")
+      }
+    }
     var work = try CompressionWork(graph, weights: weights)
     work.int8.calibration = calibration
     let halves = try ValidationHalves(of: dataset, limit: selectionCount, seed: seed)
@@ -122,7 +137,7 @@ public struct ConstrainedCompression {
     var seconds = 0.0
     var correction: [Float]?
     var last: Outcome?
-    for round in 1...4 {
+    for round in 1...(tuning == nil ? 4 : 2) {
       var found: AllocationSearch.Allocation?
       seconds +=
         clock.measure {
@@ -142,6 +157,12 @@ public struct ConstrainedCompression {
         let rows = try calibration.rows(of: dataset)
         try candidate.restoreMoments(
           with: CalibrationProbe(dataset, rows: rows, preprocessing: images.preprocessing))
+      }
+      if let tuning {
+        report(.note("tuning"))
+        candidate.tuned = try candidate.tune(tuning.under(limits), on: images) {
+          report(.tuning(epoch: $0, step: $1, of: $2))
+        }
       }
       let real = try searcher.margins(candidate.graph, rows: halves.selection)
       let shift = bestShift(table, real)
@@ -220,7 +241,8 @@ public struct ConstrainedCompression {
     let settings = String(decoding: try encoder.encode(weights), as: UTF8.self)
     let key =
       "\(base.sha256) \(halves.record(halves.selection, in: measurement.images.dataset).fingerprint) "
-      + choices.map { "\($0)" }.joined(separator: ",") + " \(settings)"
+      + choices.map { "\($0)" }.joined(separator: ",")
+      + " \(measurement.units.map { $0.joined(separator: " ") }) \(settings)"
     let name = SHA256.hex(Array(key.utf8))
     if let cache, let bytes = try? Files.read(cache),
       let stored = try? PropertyListDecoder().decode(Stored.self, from: Data(bytes)),

@@ -14,11 +14,15 @@ struct DeltaMeasurement {
   /// Told how many passes are done, and of how many.
   var progress: (Int, Int) -> Void = { _, _ in }
 
-  /// Neighbouring tensors together until they have a hundredth of all weights.
+  /// The rows on which choices that leave nothing of the decisions are found out.
+  static let firstRows = 512
+
+  /// Neighbouring tensors together until they have a fiftieth of all weights: the first layers are
+  /// the smallest, and measuring them costs the longest passes.
   static func units(of work: CompressionWork) -> [[String]] {
     let names = work.weightNames
     let sizes = names.map { work.float.initializers[$0]?.count ?? 0 }
-    let enough = max(1, sizes.reduce(0, +) / 100)
+    let enough = max(1, sizes.reduce(0, +) / 50)
     var units: [[String]] = []
     var (open, size) = ([String](), 0)
     for (name, count) in zip(names, sizes) {
@@ -49,24 +53,27 @@ struct DeltaMeasurement {
 
   /// The table for `rows`, at least one.
   func table(_ coded: [[[String: CodedWeights]]], rows: [Int]) throws -> DeltaTable {
-    let size = images.preprocessing.size
     let cuts = NetworkCuts(work.float)
     let input = work.float.inputs[0].name
-    let shapes = try work.float.inferShapes(inputs: [input: [1, 3, size, size]])
+    let shapes = try work.float.inferShapes(inputs: [input: [1] + images.preprocessing.shape])
     let starts = units.map { names in
       let first = work.float.nodes.firstIndex { node in node.inputs.contains { names.contains($0) }
       }
       return cuts.cut(before: first ?? 0)
     }
     let widest = starts.map { shapes[cuts.cuts[$0].tensor]?.count ?? 0 }.max() ?? 0
-    // What crosses a cut is kept for as many rows as fit into 400 MB.
-    let chunk = max(1, min(rows.count, 100_000_000 / max(1, widest)))
+    // What crosses a cut is kept for as many rows as fit into 800 MB.
+    let chunk = max(1, 200_000_000 / max(1, widest))
     var margins: [Float] = []
     var deltas = units.map { _ in steps.map { _ in [Float]() } }
-    let passes = (rows.count + chunk - 1) / chunk * units.count * steps.count
+    // What is measured: after the first rows not those that leave nothing of the decisions.
+    var remaining = units.map { _ in Array(steps.indices) }
     var done = 0
-    for from in stride(from: 0, to: rows.count, by: chunk) {
-      let members = Array(rows[from..<min(rows.count, from + chunk)])
+    var from = 0
+    while from < rows.count {
+      let count = from == 0 ? min(Self.firstRows, chunk) : chunk
+      let members = Array(rows[from..<min(rows.count, from + count)])
+      from += members.count
       var activations = try pixels(members)
       var position = 0
       let base = try run(
@@ -81,14 +88,22 @@ struct DeltaMeasurement {
           position = starts[unit]
         }
         let plain = cuts.part(from: position, to: nil, shapes: shapes)
-        for step in steps.indices {
+        for step in remaining[unit] {
           var changed = plain
           for (name, weights) in coded[unit][step] { changed.initializers[name] = weights.decoded }
           let logits = try run(
             changed, activations, shapes[cuts.cuts[position].tensor], members.count)
           deltas[unit][step] += zip(Self.margins(logits), float).map { $0 - $1 }
-          done += 1
-          progress(done, passes)
+          done += members.count
+          let expected =
+            done + (rows.count - from) * remaining.reduce(0) { $0 + $1.count }
+            + members.count * remaining[(unit + 1)...].reduce(0) { $0 + $1.count }
+          progress(done, expected)
+        }
+      }
+      if margins.count == members.count {
+        remaining = remaining.indices.map { unit in
+          Self.worthwhile(remaining[unit].map { ($0, deltas[unit][$0]) }, margins: margins)
         }
       }
     }
@@ -97,7 +112,7 @@ struct DeltaMeasurement {
       cells: rows.map { images.dataset.groups[$0] * 2 + images.dataset.labels[$0] },
       groups: images.dataset.groupNames.count,
       units: try units.indices.map { unit in
-        let choices = try steps.indices.map { step in
+        let choices = try remaining[unit].map { step in
           DeltaTable.Choice(
             step: "\(steps[step])", bytes: try bytes(of: coded[unit][step]),
             deltas: deltas[unit][step])
@@ -132,13 +147,27 @@ struct DeltaMeasurement {
     options.preprocessing = images.preprocessing
     options.cacheBytes = 0
     let loader = BatchLoader(images.dataset, rows: rows, options: options, epochs: 0..<1)
-    let size = images.preprocessing.size
+    let count = images.preprocessing.shape.reduce(1, *)
     var pixels: [Float] = []
-    pixels.reserveCapacity(rows.count * 3 * size * size)
+    pixels.reserveCapacity(rows.count * count)
     while let batch = try loader.next() {
-      pixels += batch.images.prefix(batch.count * 3 * size * size)
+      pixels += batch.images.prefix(batch.count * count)
     }
     return pixels
+  }
+
+  /// The steps of a unit whose changes are smaller than the margins differ among themselves; the
+  /// one with the smallest changes, where none is.
+  static func worthwhile(_ found: [(step: Int, deltas: [Float])], margins: [Float]) -> [Int] {
+    func square(_ values: [Float]) -> Double {
+      values.reduce(0) { $0 + Double($1) * Double($1) } / Double(max(1, values.count))
+    }
+    let mean = margins.reduce(0, +) / Float(max(1, margins.count))
+    let spread = square(margins.map { $0 - mean })
+    let sizes = found.map { (step: $0.step, square: square($0.deltas)) }
+    let kept = sizes.filter { $0.square <= spread }
+    return kept.isEmpty
+      ? sizes.min { $0.square < $1.square }.map { [$0.step] } ?? [] : kept.map(\.step)
   }
 
   /// The output of `graph` for every row of `values`.
@@ -150,16 +179,26 @@ struct DeltaMeasurement {
     let batch = min(64, rows)
     let session = try InferenceSession(graph, batch: batch, inputShape: shape)
     let perResult = session.outputs[0].shape.dropFirst().reduce(1) { $0 * ($1 ?? 1) }
-    var results: [Float] = []
-    results.reserveCapacity(rows * perResult)
-    for start in stride(from: 0, to: rows, by: batch) {
-      let count = min(batch, rows - start)
-      var part = Array(values[start * perRow..<(start + count) * perRow])
-      if count < batch { part += [Float](repeating: 0, count: (batch - count) * perRow) }
-      try session.run(part)
-      results += try session.output(0).prefix(count * perResult)
+    return try [Float](unsafeUninitializedCapacity: rows * perResult) { results, count in
+      while count < rows * perResult {
+        let start = count / perResult
+        let full = min(batch, rows - start)
+        if full == batch {
+          try values.withUnsafeBufferPointer { all in
+            try session.run(
+              UnsafeBufferPointer(rebasing: all[start * perRow..<(start + batch) * perRow]))
+          }
+          try session.copyOutput(
+            0, to: UnsafeMutableBufferPointer(rebasing: results[count..<count + batch * perResult]))
+        } else {
+          let filling = [Float](repeating: 0, count: (batch - full) * perRow)
+          try session.run(Array(values[(start * perRow)...]) + filling)
+          _ = UnsafeMutableBufferPointer(rebasing: results[count...]).update(
+            fromContentsOf: try session.output(0).prefix(full * perResult))
+        }
+        count += full * perResult
+      }
     }
-    return results
   }
 
   /// How far the logit of class 1 is above that of class 0.

@@ -1,3 +1,5 @@
+import Foundation
+
 /// What every choice for every part of a network does to every decision, measured one by one.
 ///
 /// A row's margin is the logit of class 1 less that of class 0. The table holds the margins of the
@@ -45,5 +47,29 @@ struct DeltaTable: Codable, Hashable {
   /// The bytes of a combination, without what does not depend on it.
   func bytes(of choices: [Int]) -> Int {
     zip(units, choices).reduce(0) { $0 + $1.0.choices[$1.1].bytes }
+  }
+}
+
+extension DeltaTable.Choice {
+  private enum Key: String, CodingKey { case step, bytes, deltas }
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    step = try container.decode(String.self, forKey: .step)
+    bytes = try container.decode(Int.self, forKey: .bytes)
+    let data = try container.decode(Data.self, forKey: .deltas)
+    deltas = data.withUnsafeBytes { raw in
+      (0..<raw.count / 4).map {
+        Float(bitPattern: raw.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self))
+      }
+    }
+  }
+
+  /// Deltas are written as the bytes of little-endian floats: there are hundreds of thousands.
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(step, forKey: .step)
+    try container.encode(bytes, forKey: .bytes)
+    try container.encode(deltas.withUnsafeBytes { Data($0) }, forKey: .deltas)
   }
 }

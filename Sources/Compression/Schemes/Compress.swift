@@ -11,6 +11,8 @@ import Tensors
 ///   - images: Where images are taken from, of the train split only; `nil` where none are needed.
 ///   - weights: How weights are stored.
 ///   - int8: How activations are quantized, and which images are looked at.
+///   - tuning: How what is stored is fitted to the float model's answers; `nil` leaves it as it is.
+///   - progress: Told the epoch of tuning, counted from 1, the steps done in it and their number.
 /// - Returns: The graph, ready to be written, and a report whose accounting adds up to the bytes of
 ///   that file.
 /// - Throws: ``CompressionError`` when the graph, scheme or images do not go together, and what
@@ -18,7 +20,8 @@ import Tensors
 public func compress(
   _ graph: Graph, scheme: Scheme, base: CompressionReport.ModelFile? = nil,
   images: CompressionImages? = nil, weights: WeightSettings = WeightSettings(),
-  int8: Int8Settings = Int8Settings()
+  int8: Int8Settings = Int8Settings(), tuning: TuningSettings? = nil,
+  progress: (_ epoch: Int, _ step: Int, _ of: Int) -> Void = { _, _, _ in }
 ) throws -> (graph: Graph, report: CompressionReport) {
   func needed(_ purpose: String) throws -> CompressionImages {
     guard let images else {
@@ -27,6 +30,9 @@ public func compress(
     return images
   }
   if scheme.steps.count == 1, scheme.steps[0] is Int8Step {
+    guard tuning == nil else {
+      throw CompressionError("scheme '\(scheme)'", "has nothing to tune: int8 alone is calibrated")
+    }
     let images = try needed("calibration")
     return try quantizeInt8(
       graph, base: base, on: images.dataset, preprocessing: images.preprocessing, settings: int8)
@@ -37,16 +43,20 @@ public func compress(
   let base = try base ?? .init(contents: ONNXFile.bytes(of: graph))
   var work = try CompressionWork(graph, weights: weights, int8: int8)
   for step in scheme.steps { try step.apply(to: &work) }
+  work.tuning = tuning
+  let looks = work.quantizesActivations || weights.restores != .none
   return try work.result(
     scheme: "\(scheme)", base: base,
-    images: work.quantizesActivations || weights.restores != .none ? needed("calibration") : nil)
+    images: looks ? needed("calibration") : tuning != nil ? needed("tuning") : nil,
+    progress: progress)
 }
 
 extension CompressionWork {
-  /// Restores moments and calibrates activations as asked, packs the weights and reports.
+  /// Restores moments, tunes and calibrates activations as asked, packs the weights and reports.
   mutating func result(
     scheme: String, base: CompressionReport.ModelFile, images: CompressionImages?,
-    metadata: [String: String] = [:]
+    metadata: [String: String] = [:],
+    progress: (_ epoch: Int, _ step: Int, _ of: Int) -> Void = { _, _, _ in }
   ) throws -> (graph: Graph, report: CompressionReport) {
     var calibration: CompressionReport.CalibrationRecord?
     var activations: (sites: ActivationSites, parameters: [String: QuantizationParameters])?
@@ -54,8 +64,11 @@ extension CompressionWork {
       let rows = try int8.calibration.rows(of: images.dataset)
       let probe = CalibrationProbe(
         images.dataset, rows: rows, preprocessing: images.preprocessing)
-      calibration = .init(rows, in: images.dataset)
+      if quantizesActivations || weights.restores != .none {
+        calibration = .init(rows, in: images.dataset)
+      }
       if weights.restores != .none { try restoreMoments(with: probe) }
+      if let tuning { tuned = try tune(tuning, on: images, progress: progress) }
       if quantizesActivations {
         let sites = ActivationSites(of: graph, keepsBatchNorms: false)
         let parameters = try Calibration(observer: int8.observer, grid: int8.activationGrid)
@@ -66,13 +79,13 @@ extension CompressionWork {
     var result = try finished(activations: activations)
     let provenance = CompressionProvenance(
       scheme: scheme, base: base, settings: quantizesActivations ? int8 : nil, weights: weights,
-      calibration: calibration)
+      calibration: calibration, tuning: tuned)
     try provenance.write(into: &result)
     result.metadata.merge(metadata) { $1 }
     let bytes = try ONNXFile.bytes(of: result).count
     let report = CompressionReport(
       scheme: scheme, base: base, bytes: bytes, settings: provenance.settings, weights: weights,
-      calibration: calibration,
+      tuning: tuned, calibration: calibration,
       activations: activations.map { found in
         found.sites.observed.compactMap { tensor in
           found.parameters[tensor].map { .init(tensor: tensor, parameters: $0) }

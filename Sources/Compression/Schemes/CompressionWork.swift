@@ -62,6 +62,10 @@ public struct CompressionWork {
   public var weights: WeightSettings
   /// How activations are quantized, and which images are looked at.
   public var int8: Int8Settings
+  /// How what is stored is fitted to the float model's answers; `nil` leaves it as it is.
+  public var tuning: TuningSettings?
+  /// What fitting did.
+  var tuned: TuningRecord?
   /// The weights that steps are to store; `nil` for all.
   var selected: Set<String>?
 

@@ -1,0 +1,188 @@
+import Execution
+import Faces
+import Foundation
+import Graphs
+import Tensors
+import Training
+
+extension CompressionWork {
+  /// Fits what is stored to the float model's answers on training rows, gaps included.
+  ///
+  /// The student is the graph with the weights that the file will give; codebooks, grids' weights
+  /// and biases move, by the gradient of ``DriftDistillation``. Where gaps have limits, a part of the
+  /// training rows is only looked at, to measure drift. Validation and test rows are not touched.
+  ///
+  /// - Parameters:
+  ///   - settings: How.
+  ///   - images: Where the rows are.
+  ///   - progress: Told the epoch, counted from 1, the steps done in it and their number.
+  /// - Returns: What was done.
+  /// - Throws: ``CompressionError`` for settings and schemes that do not go together, and what
+  ///   reading images and running graphs throws.
+  mutating func tune(
+    _ settings: TuningSettings, on images: CompressionImages,
+    progress: (_ epoch: Int, _ step: Int, _ of: Int) -> Void = { _, _, _ in }
+  ) throws -> TuningRecord {
+    try settings.validate()
+    let dataset = images.dataset
+    guard dataset.classNames.count == 2 else {
+      throw CompressionError("tuning", "is for two classes, not \(dataset.classNames.count)")
+    }
+    let all = dataset.rows(in: .train, limit: settings.limit)
+    let rows = parts(of: all, settings)
+    guard rows.fitted.count >= settings.batch else {
+      throw CompressionError(
+        dataset.folder,
+        "its train split has \(rows.fitted.count) rows to tune with, fewer than a "
+          + "batch of \(settings.batch)")
+    }
+    guard settings.limits.isEmpty || rows.heldOut.count >= settings.batch else {
+      throw CompressionError(
+        "tuning", "the held-out share is \(rows.heldOut.count) rows, fewer than a batch")
+    }
+    var teacher = Teacher(
+      try Evaluator(images.preprocessing).run(float, on: dataset, rows: all).output, rows: all)
+    teacher.usesLabels = settings.usesLabels
+    var distillation = try DriftDistillation(
+      settings.limits, groups: dataset.groupNames, counts: dataset.counts(of: rows.fitted))
+
+    let session = try TrainingSession(
+      graph, batch: settings.batch, inputShape: images.preprocessing.shape)
+    var latent: [String: LatentWeights] = [:]
+    for slot in session.slots {
+      guard let tensor = (coded[slot.name] == nil ? graph : float).initializers[slot.name] else {
+        continue
+      }
+      latent[slot.name] = try LatentWeights(
+        tensor, coded: coded[slot.name], isAffine: weights.isAffine)
+    }
+    let names = latent.keys.sorted()
+
+    let fitted = loader(dataset, rows.fitted, images, settings, balances: false)
+    let watched =
+      settings.limits.isEmpty
+      ? nil : loader(dataset, rows.heldOut, images, settings, balances: true)
+    let steps = fitted.batchesPerEpoch
+    var losses: [Double] = []
+    var number = 0
+    for epoch in 1...settings.epochs {
+      var sum = 0.0
+      var done = 0
+      while let batch = try fitted.next() {
+        if let watched, number % settings.interval == 0,
+          let next = try watched.next() ?? watched.next()
+        {
+          let (student, known) = try teacher.asked(about: next, session)
+          distillation.observe(heldOut: student, teacher: known)
+        }
+        let (student, known) = try teacher.asked(about: batch, session)
+        let (loss, gradients) = distillation.evaluate(student, teacher: known)
+        guard loss.isFinite else {
+          throw CompressionError("tuning", "diverged in epoch \(epoch), step \(done + 1)")
+        }
+        try gradients.withUnsafeBufferPointer { try session.backward($0) }
+        number += 1
+        // The rate falls along half a cosine from its largest to nothing.
+        let progressed = Double(number) / Double(steps * settings.epochs)
+        let rate = Float(settings.rate * 0.5 * (1 + cos(.pi * progressed)))
+        try move(names, &latent, session, rate: rate, number: number)
+        sum += loss
+        done += 1
+        progress(epoch, done, steps)
+      }
+      losses.append(sum / Double(max(1, done)))
+    }
+    for name in names {
+      guard let moved = latent[name] else { continue }
+      if let stored = moved.coded {
+        store(stored, as: name)
+      } else {
+        graph.initializers[name] = moved.decoded
+      }
+    }
+    return TuningRecord(
+      settings: settings, rows: rows.fitted.count, losses: losses,
+      drifts: distillation.summary.map {
+        .init(gap: $0.name, multiplier: $0.multiplier, heldOut: $0.drift)
+      })
+  }
+
+  /// One step of every tensor; the session then computes with what the file would hold.
+  private func move(
+    _ names: [String], _ latent: inout [String: LatentWeights], _ session: TrainingSession,
+    rate: Float, number: Int
+  ) throws {
+    let gradients = try session.tensors(of: .gradients)
+    let old = latent
+    latent.removeAll()
+    let moved = Clustering.inParallel(names.count) { i -> LatentWeights? in
+      guard var weights = old[names[i]], let gradient = gradients[names[i]] else { return nil }
+      weights.step(weights.gradients(of: gradient.floats), rate: rate, number: number)
+      return weights
+    }
+    for (name, weights) in zip(names, moved) { latent[name] = weights }
+    try session.load(parameters: latent.mapValues(\.decoded))
+  }
+
+  /// The rows to fit to, and those that drift is measured on, chosen by the seed.
+  private func parts(
+    of rows: [Int], _ settings: TuningSettings
+  ) -> (fitted: [Int], heldOut: [Int]) {
+    guard !settings.limits.isEmpty else { return (rows, []) }
+    var random = SplitMix64(seed: settings.seed, stream: 0x7e1d)
+    var order = rows
+    random.shuffle(&order)
+    let count = Int((Double(rows.count) * settings.heldOut).rounded())
+    return (order.dropFirst(count).sorted(), order.prefix(count).sorted())
+  }
+
+  private func loader(
+    _ dataset: FaceDataset, _ rows: [Int], _ images: CompressionImages, _ settings: TuningSettings,
+    balances: Bool
+  ) -> BatchLoader {
+    var options = BatchLoader.Options()
+    options.batchSize = settings.batch
+    options.preprocessing = images.preprocessing
+    options.shuffles = true
+    options.balances = balances
+    options.seed = settings.seed
+    options.lastBatch = .drop
+    return BatchLoader(
+      dataset, rows: rows, options: options,
+      epochs: 0..<(balances ? 1_000_000 : settings.epochs))
+  }
+}
+
+/// The float model's answers on all training rows, computed once.
+private struct Teacher {
+  private let output: LabelledLogits
+  private let places: [Int: Int]
+  /// Whether labels are the data's or the teacher's own decisions.
+  var usesLabels = true
+
+  init(_ output: LabelledLogits, rows: [Int]) {
+    self.output = output
+    places = Dictionary(uniqueKeysWithValues: rows.enumerated().map { ($1, $0) })
+  }
+
+  /// The student's answers on a batch, and the teacher's.
+  func asked(
+    about batch: Batch, _ session: TrainingSession
+  ) throws -> (student: LabelledLogits, teacher: [Float]) {
+    let logits = try batch.images.withUnsafeBufferPointer {
+      Array(try session.forward($0, movesStatistics: false))
+    }
+    var known: [Float] = []
+    for row in batch.rows {
+      guard let place = places[row] else { preconditionFailure("a row that was not asked about") }
+      known += output.logits[2 * place..<2 * place + 2]
+    }
+    var labels = batch.labels
+    if !usesLabels {
+      labels = labels.indices.map { known[2 * $0 + 1] >= known[2 * $0] ? 1 : 0 }
+    }
+    return (
+      LabelledLogits(logits: logits, classes: 2, labels: labels, groups: batch.groups), known
+    )
+  }
+}

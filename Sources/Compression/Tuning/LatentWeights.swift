@@ -1,0 +1,154 @@
+import Foundation
+import Graphs
+import Tensors
+
+/// The numbers behind one tensor that tuning moves, and how they become the weights of the file.
+///
+/// - Of a codebook, the entries: codes stay, and the gradient of an entry is the sum over its weights.
+/// - Of an even grid, a real weight for each code: the forward pass sees the nearest point of the
+///   grid, and gradients pass straight through where the weight is inside the grid.
+/// - Of weights that are stored as they are, those weights.
+///
+/// Source: S. Han, H. Mao, W. Dally, *Deep Compression*, ICLR 2016, section 3.3 (entries);
+/// Y. Bengio, N. Léonard, A. Courville, *Estimating or Propagating Gradients Through Stochastic
+/// Neurons*, 2013 (straight through).
+struct LatentWeights: Sendable {
+  /// The numbers that move.
+  private(set) var values: [Float]
+  /// How the tensor is stored; `nil` for one that stays real.
+  private(set) var coded: CodedWeights?
+  private let shape: [Int]
+  private let bottom: Float
+  private let top: Float
+  private let size: Float
+  private var means: [Float]
+  private var squares: [Float]
+
+  /// The numbers behind `tensor`.
+  ///
+  /// - Parameters:
+  ///   - tensor: The float weights.
+  ///   - coded: How they are stored; `nil` for a tensor that stays real.
+  ///   - isAffine: Whether the lowest code of an even grid is used.
+  /// - Throws: ``CompressionError`` for codebooks of integers.
+  init(_ tensor: Tensor, coded: CodedWeights?, isAffine: Bool) throws(CompressionError) {
+    self.coded = coded
+    shape = tensor.shape
+    let weights = tensor.floats
+    bottom = isAffine ? 0 : 1
+    top = Float(1 << (coded?.bits ?? 1) - 1)
+    switch coded?.meaning {
+    case nil, .affine: values = weights
+    case .codebook(let codebook):
+      guard codebook.entries.elementType != .int8 else {
+        throw CompressionError(
+          "tuning", "codebooks of int8 cannot be tuned; use --codebook float16")
+      }
+      values = codebook.entries.widened?.floats ?? []
+    case .halves(let stored): values = stored.widened?.floats ?? []
+    }
+    let sum = weights.reduce(0) { $0 + Double($1) * Double($1) }
+    size = max(Float((sum / Double(max(1, weights.count))).squareRoot()), 1e-6)
+    means = [Float](repeating: 0, count: values.count)
+    squares = means
+  }
+
+  /// The weights as any runtime will see them.
+  var decoded: Tensor { coded?.decoded ?? Tensor(shape: shape, values) }
+
+  /// The gradient of every latent number, given that of every weight.
+  func gradients(of weights: [Float]) -> [Float] {
+    guard let coded else { return weights }
+    switch coded.meaning {
+    case .affine(let scales, let zeroPoints):
+      var result = weights
+      let perChannel = weights.count / max(1, scales.count)
+      for channel in scales.indices {
+        let zero = Float(zeroPoints[channel])
+        let (low, high) = ((bottom - zero) * scales[channel], (top - zero) * scales[channel])
+        for i in channel * perChannel..<(channel + 1) * perChannel
+        where values[i] < low || values[i] > high { result[i] = 0 }
+      }
+      return result
+    case .halves: return kept(weights)
+    case .codebook(let codebook):
+      let members = kept(weights)
+      let (groups, entries) = (codebook.entries.shape[0], codebook.entries.shape[1])
+      let perGroup = max(1, members.count / groups)
+      let scales = codebook.scales ?? [1]
+      let perScale = max(1, members.count / scales.count)
+      var sums = [Double](repeating: 0, count: groups * entries)
+      // A sum for each scale's weights first: the scale is common to them.
+      let run = min(perScale, perGroup)
+      for start in stride(from: 0, to: members.count, by: run) {
+        let scale = Double(scales[min(start / perScale, scales.count - 1)])
+        Self.add(
+          members, coded.codes, start..<min(start + run, members.count), scale,
+          to: &sums, at: start / perGroup * entries)
+      }
+      return sums.map { Float($0) }
+    }
+  }
+
+  private static func add(
+    _ values: [Float], _ codes: [UInt8], _ range: Range<Int>, _ scale: Double,
+    to sums: inout [Double], at first: Int
+  ) {
+    var own = [Double](repeating: 0, count: 256)
+    own.withUnsafeMutableBufferPointer { own in
+      values.withUnsafeBufferPointer { values in
+        codes.withUnsafeBufferPointer { codes in
+          for i in range { own[Int(codes[i])] += Double(values[i]) }
+        }
+      }
+    }
+    for entry in 0..<min(256, sums.count - first) { sums[first + entry] += scale * own[entry] }
+  }
+
+  private func kept(_ weights: [Float]) -> [Float] {
+    guard let kept = coded?.kept else { return weights }
+    return weights.indices.filter { kept[$0] }.map { weights[$0] }
+  }
+
+  /// Takes one step of Adam, as large as `rate` times the size of the tensor's weights at most.
+  ///
+  /// Source: D. Kingma, J. Ba, *Adam*, ICLR 2015, algorithm 1.
+  mutating func step(_ gradients: [Float], rate: Float, number: Int) {
+    let (keep, keepSquare): (Float, Float) = (0.9, 0.999)
+    let corrections = [keep, keepSquare].map { 1 - Float(pow(Double($0), Double(number))) }
+    let step = rate * size / corrections[0]
+    let inverse = 1 / corrections[1]
+    for i in values.indices {
+      let gradient = gradients[i]
+      means[i] = keep * means[i] + (1 - keep) * gradient
+      squares[i] = keepSquare * squares[i] + (1 - keepSquare) * gradient * gradient
+      values[i] -= step * means[i] / ((squares[i] * inverse).squareRoot() + 1e-12)
+    }
+    encode()
+  }
+
+  /// Makes the stored form follow the latent numbers.
+  private mutating func encode() {
+    guard var coded else { return }
+    switch coded.meaning {
+    case .affine(let scales, let zeroPoints):
+      let perChannel = values.count / max(1, scales.count)
+      for channel in scales.indices {
+        let (inverse, zero) = (1 / scales[channel], Float(zeroPoints[channel]))
+        for i in channel * perChannel..<(channel + 1) * perChannel {
+          let code = (values[i] * inverse).rounded(.toNearestOrEven) + zero
+          coded.codes[i] = UInt8(min(max(code, bottom), top))
+        }
+      }
+    case .codebook(var codebook):
+      let shape = codebook.entries.shape
+      codebook.entries =
+        codebook.entries.elementType == .float16
+        ? Tensor(halves: values, shape: shape) : Tensor(shape: shape, values)
+      coded.meaning = .codebook(codebook)
+    case .halves(let stored):
+      coded.meaning = .halves(Tensor(halves: values, shape: stored.shape))
+    }
+    self.coded = coded
+  }
+}

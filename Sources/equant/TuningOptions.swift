@@ -1,0 +1,51 @@
+import ArgumentParser
+import Compression
+import Training
+
+/// How what a compressed model stores is fitted to the float model's answers: `--tune`.
+struct TuningOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      """
+      Fit codebooks, grids and biases to the float model's answers on images of train, for so many \
+      epochs. Labels only say which cell a row is in, where '--max-drift' limits a gap.
+      """, valueName: "epochs"))
+  var tune: Int?
+
+  @Option(help: ArgumentHelp("Tune on no more images than this.", valueName: "count"))
+  var tuneRows: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "The largest step of a number, as a share of how large its tensor's weights are.",
+      valueName: "share"))
+  var tuneRate = 0.002
+
+  func validate() throws {
+    if let tune, !(1...1000 ~= tune) {
+      throw ValidationError("'--tune' is a number of epochs: give 1 to 1000.")
+    }
+    if let tuneRows, tuneRows < 1 {
+      throw ValidationError("'--tune-rows' is a number of images: give 1 or more.")
+    }
+    guard tuneRate > 0, tuneRate <= 1 else {
+      throw ValidationError("'--tune-rate' is a share above 0 and at most 1.")
+    }
+    if tune == nil && tuneRows != nil {
+      throw ValidationError("'--tune-rows' is for tuning: give '--tune' too.")
+    }
+  }
+
+  /// The settings; `nil` where nothing is tuned.
+  func settings(seed: UInt64, drift: [DriftLimit]) -> TuningSettings? {
+    guard let tune else { return nil }
+    var settings = TuningSettings(epochs: tune)
+    settings.limit = tuneRows
+    settings.rate = tuneRate
+    settings.seed = seed
+    settings.limits = FairnessConstraint.allCases.compactMap { constraint in
+      drift.last { $0.kind == constraint.gap }.map { .init(constraint, tolerance: $0.limit) }
+    }
+    return settings
+  }
+}

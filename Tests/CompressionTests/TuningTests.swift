@@ -1,0 +1,166 @@
+import Faces
+import Files
+import Foundation
+import Graphs
+import TestSupport
+import Tensors
+import Testing
+import Training
+
+@testable import Compression
+
+@Suite struct TuningTests {
+  private func weights(_ shape: [Int], seed: UInt64) -> Tensor {
+    var random = SplitMix64(seed: seed)
+    return Tensor(shape: shape, (0..<shape.reduce(1, *)).map { _ in Float(random.normal()) })
+  }
+
+  private func clustered(_ tensor: Tensor, _ change: (inout WeightSettings) -> Void = { _ in })
+    throws -> CodedWeights
+  {
+    var settings = WeightSettings()
+    change(&settings)
+    var graph = SmallNetwork.graph(seed: 3)
+    graph.initializers["b.weight"] = tensor
+    var work = try CompressionWork(graph, weights: settings)
+    for step in try Scheme("kmeans:4").steps { try step.apply(to: &work) }
+    return try #require(work.coded["b.weight"])
+  }
+
+  /// A function of the weights moves as the entries' gradients say when an entry moves.
+  @Test(arguments: [(nil, false), (2, false), (nil, true), (2, true)] as [(Int?, Bool)])
+  func `the gradient of an entry is what finite differences say`(
+    groupSize: Int?, hasScales: Bool
+  ) throws {
+    let tensor = weights([6, 6, 3, 3], seed: 5)
+    let coded = try clustered(tensor) {
+      $0.codebook = .float32
+      $0.groupSize = groupSize
+      $0.hasChannelScales = hasScales
+    }
+    let factors = weights([6, 6, 3, 3], seed: 6).floats.map(Double.init)
+    func value(_ coded: CodedWeights) -> Double {
+      zip(coded.decoded.floats, factors).reduce(0) { $0 + Double($1.0) * $1.1 }
+    }
+    let latent = try LatentWeights(tensor, coded: coded, isAffine: false)
+    let gradients = latent.gradients(of: factors.map { Float($0) })
+    guard case .codebook(var book) = coded.meaning else {
+      throw CompressionError("test", "no book")
+    }
+    let entries = book.entries.floats
+    #expect(gradients.count == entries.count)
+    for i in entries.indices {
+      var moved = entries
+      moved[i] += 0.25
+      book.entries = Tensor(shape: book.entries.shape, moved)
+      var other = coded
+      other.meaning = .codebook(book)
+      let slope = (value(other) - value(coded)) / 0.25
+      #expect(abs(slope - Double(gradients[i])) < 1e-3 * max(1, abs(slope)))
+    }
+  }
+
+  @Test func `even grids let gradients through inside the grid only, and codes follow`() throws {
+    let tensor = Tensor(shape: [1, 4], [-2, -0.4, 0.4, 2] as [Float])
+    // Two bits, symmetric: codes 1 to 3 stand for -1, 0 and 1.
+    let coded = CodedWeights(
+      shape: [1, 4], bits: 2, codes: [1, 2, 2, 3], meaning: .affine(scales: [1], zeroPoints: [2]))
+    var latent = try LatentWeights(tensor, coded: coded, isAffine: false)
+    #expect(latent.gradients(of: [1, 1, 1, 1]) == [0, 1, 1, 0])
+    for number in 1...8 { latent.step([0, 0, -1, 0], rate: 0.05, number: number) }
+    #expect(latent.decoded.floats == [-1, 0, 1, 1])
+  }
+
+  /// Faces to tune on.
+  private func faces() throws -> (folder: String, images: CompressionImages) {
+    let folder = try temporaryFolder()
+    let images = try golden([Data].self, "images", in: .module)
+    var lines = ["file,label,group,split"]
+    for row in 0..<160 {
+      try images[row % images.count].write(to: URL(fileURLWithPath: "\(folder)/\(row).jpg"))
+      let split = row < 140 ? "train" : row < 150 ? "validation" : "test"
+      lines.append("\(row).jpg,\(row % 3 == 0 ? 1 : 0),\(row % 2 == 0 ? "a" : "b"),\(split)")
+    }
+    try Files.replace("\(folder)/faces.csv", with: lines.joined(separator: "\n") + "\n")
+    return (
+      folder,
+      CompressionImages(
+        try .table(folder, "\(folder)/faces.csv"), preprocessing: Preprocessing(size: 8))
+    )
+  }
+
+  /// Without limits what falls is the mean divergence from the float model's probabilities.
+  @Test(arguments: ["kmeans:4", "uniform:3", "prune:0.5+kmeans:4"])
+  func `tuning brings answers nearer to the float model's and keeps the storage`(
+    scheme: String
+  ) throws {
+    let (folder, images) = try faces()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let float = SmallNetwork.graph(seed: 3)
+    let steps = try Scheme(scheme)
+    let (plain, before) = try compress(float, scheme: steps)
+    var settings = TuningSettings(epochs: 10)
+    settings.batch = 20
+    settings.rate = 0.01
+    let (tuned, report) = try compress(float, scheme: steps, images: images, tuning: settings)
+    let rows = images.dataset.rows(in: .train)
+    func divergence(_ graph: Graph) throws -> Double {
+      let evaluator = Evaluator(images.preprocessing)
+      let known = try evaluator.run(float, on: images.dataset, rows: rows).output
+      let found = try evaluator.run(graph, on: images.dataset, rows: rows).output
+      let distillation = try DriftDistillation(
+        [], groups: images.dataset.groupNames, counts: images.dataset.counts(of: rows))
+      return distillation.evaluate(found, teacher: known.logits).value
+    }
+    let (old, new) = (try divergence(plain), try divergence(tuned))
+    #expect(new < old, "\(old) -> \(new)")
+    #expect(report.tensors.map(\.bits) == before.tensors.map(\.bits))
+    #expect(report.accounting.bytes(of: .weights) == before.accounting.bytes(of: .weights))
+    // The same again gives the same file.
+    let again = try compress(float, scheme: steps, images: images, tuning: settings)
+    #expect(try ONNXFile.bytes(of: again.graph) == ONNXFile.bytes(of: tuned))
+  }
+
+  @Test func `tuning under limits records drift on rows it is not fitted to`() throws {
+    let (folder, images) = try faces()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    var settings = TuningSettings(epochs: 3)
+    settings.batch = 16
+    settings.limits = [.init(.equalizedOdds, tolerance: 0.01)]
+    settings.heldOut = 0.2
+    let (_, report) = try compress(
+      SmallNetwork.graph(seed: 3), scheme: Scheme("kmeans:4"), images: images, tuning: settings)
+    let record = try #require(report.tuning)
+    #expect(record.losses.count == 3 && record.rows == 112 && record.drifts.count == 2)
+    #expect(record.settings == settings)
+  }
+
+  @Test func `what cannot be tuned is refused`() throws {
+    let (folder, images) = try faces()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let float = SmallNetwork.graph(seed: 3)
+    var settings = TuningSettings(epochs: 1)
+    #expect(throws: CompressionError.self) {
+      try compress(float, scheme: Scheme("kmeans:4"), tuning: settings)
+    }
+    #expect(throws: CompressionError.self) {
+      try compress(float, scheme: Scheme("int8"), images: images, tuning: settings)
+    }
+    settings.batch = 1000
+    #expect(throws: CompressionError.self) {
+      try compress(float, scheme: Scheme("kmeans:4"), images: images, tuning: settings)
+    }
+    settings.batch = 16
+    settings.rate = 2
+    #expect(throws: CompressionError.self) {
+      try compress(float, scheme: Scheme("kmeans:4"), images: images, tuning: settings)
+    }
+    var weights = WeightSettings()
+    weights.codebook = .int8
+    settings.rate = 0.01
+    #expect(throws: CompressionError.self) {
+      try compress(
+        float, scheme: Scheme("kmeans:4"), images: images, weights: weights, tuning: settings)
+    }
+  }
+}
