@@ -100,10 +100,11 @@ def golden(network: str, size: int, nesterov: bool, rate: float, tries: int, shi
     return result
 
 
-cases = [
-    golden("resnet18", 48, True, 0.01, 40),
-    golden("resnet18", 45, False, 0.01, 40),
-    golden("resnet50", 48, False, 1e-3, 4, shift=2),
-]
-path = ROOT / "Tests/ExecutionTests/Golden/training-step.json"
-path.write_text(json.dumps(cases, separators=(",", ":")) + "\n")
+if __name__ == "__main__":
+    cases = [
+        golden("resnet18", 48, True, 0.01, 40),
+        golden("resnet18", 45, False, 0.01, 40),
+        golden("resnet50", 48, False, 1e-3, 4, shift=2),
+    ]
+    path = ROOT / "Tests/ExecutionTests/Golden/training-step.json"
+    path.write_text(json.dumps(cases, separators=(",", ":")) + "\n")

@@ -66,6 +66,8 @@ public enum Elementwise: Hashable, Sendable {
   case linear
   /// `x` kept between alpha and beta.
   case clip
+  /// `x` kept between alpha and beta; its gradient is zero on the bounds too.
+  case clipOpen
   /// `x` rounded to the nearest integer, ties to even.
   case round
   /// `1 / (1 + exp(-x))`.
@@ -84,6 +86,7 @@ public enum Elementwise: Hashable, Sendable {
     case .relu: dnnl_eltwise_relu
     case .linear: dnnl_eltwise_linear
     case .clip: dnnl_eltwise_clip
+    case .clipOpen: dnnl_eltwise_clip_v2
     case .round: dnnl_eltwise_round
     case .logistic: dnnl_eltwise_logistic
     case .swish: dnnl_eltwise_swish

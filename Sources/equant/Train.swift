@@ -39,10 +39,14 @@ struct TrainCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A model that 'equant train' wrote, to go on from: its network, weights and preparation.",
-      valueName: "file"),
+      """
+      A model to go on from: its network, weights and preparation. One that was made elsewhere \
+      needs --preprocess; if it has other classes, its last layer is drawn anew.
+      """, valueName: "file"),
     completion: .file(extensions: ["onnx"]))
   var from: String?
+
+  @OptionGroup(title: "Models made elsewhere") var modelOptions: ModelOptions
 
   @Option(help: "The network.")
   var architecture = Architecture.resnet18
@@ -78,7 +82,7 @@ struct TrainCommand: ParsableCommand {
 
   func run() throws {
     Interruption.watch()
-    let model = try from.map { try TrainedModel(reading: $0) }
+    let model = try from.map { try modelOptions.open($0) }
     var settings = options.settings(
       fineTuning: model != nil || weights != nil, preprocessing: model?.description.preprocessing)
     objective.apply(to: &settings)
@@ -88,10 +92,14 @@ struct TrainCommand: ParsableCommand {
     var progress = Progress(quiet: output.quiet)
     let dataset = try dataOptions.open()
     for warning in dataset.warnings { progress.say("warning: \(warning)") }
-    let graph =
-      try model?.graph
-      ?? architecture.startingGraph(
+    let graph: Graph
+    if let model, let from {
+      graph = try model.graph(
+        training: dataset.classNames.count, seed: settings.seed, path: from, progress)
+    } else {
+      graph = try architecture.startingGraph(
         weights: weights, classes: dataset.classNames.count, seed: settings.seed)
+    }
     let checkpoint = "\(out).checkpoint"
     let trainer: Trainer
     do {
@@ -188,15 +196,24 @@ struct TrainCommand: ParsableCommand {
   }
 }
 
-/// A model file to go on from.
-struct TrainedModel {
-  var graph: Graph
-  var description: ModelDescription
-
-  /// Reads the file; errors name it.
-  init(reading path: String) throws {
-    graph = try ONNXFile.graph(Files.read(path), path: path)
-    description = try ModelDescription(of: graph, path: path)
+extension ModelOptions.Model {
+  /// The graph ready to be trained on `classes` classes; the last layer is drawn anew where it has
+  /// another number.
+  func graph(
+    training classes: Int, seed: UInt64, path: String, _ progress: borrowing Progress
+  ) throws -> Graph {
+    let graph = graph.separatingParameters()
+    guard graph.outputs.count == 1, let found = graph.outputs[0].shape.last ?? nil,
+      found != classes
+    else { return graph }
+    guard let fresh = graph.replacingHead(classes: classes, seed: seed) else {
+      throw FileError(
+        path,
+        "has \(found) outputs for \(classes) classes, and does not end in a fully connected "
+          + "layer that could be drawn anew")
+    }
+    progress.say("the last layer is drawn anew for \(classes) classes; it had \(found)")
+    return fresh
   }
 }
 

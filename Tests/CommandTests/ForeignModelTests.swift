@@ -78,6 +78,25 @@ import Testing
     #expect(result.status == 1 && result.errors.contains("the positive class is 2, but the model"))
   }
 
+  @Test func `it is trained further, with a new last layer for other classes`() throws {
+    let (five, out) = ("\(folder)/five.onnx", "\(folder)/tuned.onnx")
+    try ONNXFile.write(ResNet.resnet18(classes: 5, imageSize: 32), to: five)
+    let settings = ["--epochs", "1", "--batch", "8", "--objective", "fairalm"]
+    func train(_ more: [String]) throws -> CommandResult {
+      try RunningCommand(
+        ["train", "--from", five, "--out", out, "--data", folder, "--target", "Warm"]
+          + ["--protected", "Male"] + settings + more
+      ).wait()
+    }
+    let silent = try train([])
+    #expect(silent.status == 1 && silent.errors.contains("give --preprocess"), "\(silent.errors)")
+    let trained = try train(["--preprocess", "torchvision"])
+    #expect(trained.status == 0, "\(trained.errors)")
+    #expect(trained.errors.contains("the last layer is drawn anew for 2 classes; it had 5"))
+    let scored = try equant("predict", out, "--data", folder)
+    #expect(scored.status == 0, "\(scored.errors)")
+  }
+
   @Test func `a missing runtime is one clear line`() throws {
     let result = try run(
       "verify", "\(folder)/fixed.onnx", "--preprocess", "torchvision", "--against", "onnxruntime",

@@ -45,7 +45,58 @@ struct TrainingStepCase: Decodable, Sendable, CustomTestStringConvertible {
   }
 }
 
+/// One network of `Golden/exported-training.json`, written by
+/// `Scripts/golden/exported_training.py`.
+struct ExportedStepCase: Decodable, Sendable, CustomTestStringConvertible {
+  var network: String
+  var input: [Int]
+  var images: String
+  var labels: [Int]
+  /// PyTorch's names of the parameters, layer by layer in the order in which they run.
+  var order: [String]
+  var logits: [Float]
+  var losses: [Double]
+  var gradients: [String: TrainingStepCase.Described]
+  var statistics: [String: TrainingStepCase.Described]
+
+  var testDescription: String { network }
+}
+
 @Suite struct TrainingGoldenTests {
+  @Test(arguments: try golden([ExportedStepCase].self, "exported-training", in: .module))
+  func `exported networks train as in PyTorch`(expected: ExportedStepCase) throws {
+    let path = try goldenURL("\(expected.network).onnx", in: .module).path
+    let graph = try ONNXFile.read(path).separatingParameters()
+    let session = try TrainingSession(
+      graph, batch: expected.input[0], inputShape: Array(expected.input[1...]))
+    // Exporters rename folded weights: what is trained is known by its place.
+    let trained = graph.nodes.flatMap { node -> [String] in
+      switch node.operation {
+      case .convolution, .gemm: Array(node.inputs.dropFirst())
+      case .batchNormalization: Array(node.inputs[1...2])
+      default: []
+      }
+    }
+    #expect(trained.count == expected.order.count)
+    let images = FormulaWeights.images(expected.input, name: expected.images).floats
+    for step in 0..<3 {
+      let (logits, loss) = try trainingStep(session, images, expected.labels)
+      #expect(abs(loss - expected.losses[step]) < 1e-4 * expected.losses[step])
+      if step == 0 {
+        for (got, wanted) in zip(logits, expected.logits) { #expect(abs(got - wanted) < 1e-5) }
+        var gradients: [String: Tensor] = [:]
+        let tensors = try session.tensors(of: .gradients)
+        for (name, known) in zip(trained, expected.order) { gradients[known] = tensors[name] }
+        compare(gradients, expected.gradients)
+        let running = session.runningStatistics
+        var statistics: [String: Tensor] = [:]
+        for name in expected.statistics.keys { statistics[name] = running[name] }
+        compare(statistics, expected.statistics)
+      }
+      session.descend(Descent(rate: 0.01, momentum: 0.9, decay: 1e-3, decaysAll: true))
+    }
+  }
+
   @Test(arguments: try golden([TrainingStepCase].self, "training-step", in: .module))
   func `three steps equal PyTorch's`(expected: TrainingStepCase) throws {
     let session = try TrainingSession(

@@ -117,6 +117,19 @@ struct TinyNetwork {
       let y = net.pool(.averagePool, x, ["ceil_mode": .int(1)])
       let z = net.pool(.averagePool, y, ["count_include_pad": .int(1)])
       net.head(net.pool(.maxPool, z, ["ceil_mode": .int(1), "pads": .ints([0, 0, 1, 1])]), 16)
+    case "functions and gates":
+      let x = net.convolution("input", [16, 3, 3, 3], pads: [1, 1, 1, 1], bias: true)
+      let y = net.append(.multiply, [x, net.append(.sigmoid, [x])])
+      let pooled = net.append(.globalAveragePool, [y])
+      let inner = net.append(.hardSwish, [net.convolution(pooled, [6, 16, 1, 1], bias: true)])
+      let gate = net.append(.hardSigmoid, [net.convolution(inner, [16, 6, 1, 1], bias: true)])
+      let z = net.append(.leakyRelu, [net.append(.multiply, [gate, y])], ["alpha": .float(0.2)])
+      net.graph.initializers["half"] = Tensor(scalar: Float(0.5))
+      net.graph.initializers["low"] = Tensor(scalar: Float(-0.3))
+      net.graph.initializers["high"] = Tensor(scalar: Float(0.4))
+      let v = net.append(.add, ["half", net.append(.multiply, [z, "half"])])
+      let w = net.convolution(v, [16, 1, 3, 3], pads: [1, 1, 1, 1], groups: 16)
+      net.head(net.append(.clip, [w, "low", "high"]), 16)
     default:
       let x = net.append(.flatten, ["input"])
       let y = net.append(.relu, [net.connect(x, 189, 12, transposed: false)])
@@ -130,7 +143,7 @@ struct TinyNetwork {
     "odd convolution with a bias", "dilated and grouped convolutions",
     "normalization, ReLU and maximum", "normalization read twice",
     "a tensor with several readers", "small images, tap by tap", "averages, rounding up",
-    "connected layers",
+    "connected layers", "functions and gates",
   ]
 }
 

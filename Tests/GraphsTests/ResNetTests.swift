@@ -99,4 +99,34 @@ struct ResNetGolden: Decodable, Sendable, CustomTestStringConvertible {
   private func lastTensor(of stage: String, in graph: Graph) -> String {
     graph.nodes.last { $0.name.hasPrefix("/\(stage)/") }!.outputs[0]
   }
+
+  @Test func `what two nodes read is trained apart`() {
+    var graph = ResNet.resnet18(classes: 3)
+    graph.initializers["bn1.bias"] = nil
+    for index in graph.nodes.indices where graph.nodes[index].inputs.contains("bn1.bias") {
+      graph.nodes[index].inputs[2] = "layer1.0.bn1.bias"
+    }
+    let apart = graph.separatingParameters()
+    #expect(apart.initializers["layer1.0.bn1.bias.2"] == graph.initializers["layer1.0.bn1.bias"])
+    let read = apart.nodes.flatMap { $0.inputs }.filter { apart.initializers[$0] != nil }
+    #expect(Set(read).count == read.count)
+    #expect(apart.initializers.count == graph.initializers.count + 1)
+    #expect(apart.separatingParameters() == apart)
+  }
+
+  @Test func `a new head has the classes asked for and nothing else changes`() throws {
+    let graph = ResNet.resnet18(classes: 3)
+    let other = try #require(graph.replacingHead(classes: 7, seed: 1))
+    #expect(other.outputs[0].shape == [nil, 7])
+    #expect(other.initializers["fc.weight"]?.shape == [7, 512])
+    #expect(other.initializers["fc.weight"]?.floats.contains { $0 != 0 } == true)
+    #expect(
+      other.initializers.filter { $0.key != "fc.weight" && $0.key != "fc.bias" }
+        == graph.initializers.filter { $0.key != "fc.weight" && $0.key != "fc.bias" })
+    try other.validate()
+    var softmax = graph
+    softmax.nodes.append(Node("s", .softmax, inputs: [graph.outputs[0].name], outputs: ["p"]))
+    softmax.outputs = [Value("p", shape: [nil, 3])]
+    #expect(softmax.replacingHead(classes: 7, seed: 1) == nil)
+  }
 }

@@ -73,6 +73,7 @@ extension TrainingCompiler {
 
   /// A sum of two activations, with the ReLU that follows it.
   func lowerAddition(_ node: Node) throws {
+    if try lowerWithNumber(node) { return }
     var sources = [
       try activation(node.inputs[0], for: node), try activation(node.inputs[1], for: node),
     ]

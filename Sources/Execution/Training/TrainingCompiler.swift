@@ -113,6 +113,16 @@ final class TrainingCompiler {
     case .flatten: try lowerFlatten(node)
     case .gemm: try lowerGemm(node)
     case .identity: try lowerIdentity(node)
+    case .multiply: try lowerMultiplication(node)
+    case .clip: try lowerClip(node)
+    case .leakyRelu:
+      try lowerFunction(node, .relu, alpha: node.float("alpha", default: 0.01))
+    case .sigmoid: try lowerFunction(node, .logistic)
+    case .hardSigmoid:
+      try lowerFunction(
+        node, .hardSigmoid, alpha: node.float("alpha", default: 0.2),
+        beta: node.float("beta", default: 0.5))
+    case .hardSwish: try lowerFunction(node, .hardSwish, alpha: 1 / 6, beta: 0.5)
     default: throw ExecutionError(node, "cannot be trained; write the graph without it")
     }
   }

@@ -1,0 +1,145 @@
+import Files
+import Foundation
+import Tensors
+import TestSupport
+import Testing
+
+@testable import Graphs
+
+/// Model files with damage of every kind: read, or refused in one line, within a second, without
+/// more memory than the file deserves; never a crash.
+///
+/// `Scripts/fuzz onnx safetensors pth` runs a million inputs of each under the address sanitizer;
+/// `FUZZ_ROUNDS` is the number for each of the ten seeds.
+@Suite(.serialized) struct FuzzTests {
+  private static let rounds =
+    ProcessInfo.processInfo.environment["FUZZ_ROUNDS"].flatMap(Int.init) ?? 40
+
+  /// Reads `rounds` damaged files; what is refused must be refused as `FileError`, in one line.
+  private func fuzz(
+    _ seed: UInt64, _ files: [String], read: ([UInt8]) throws -> Void
+  ) throws {
+    let start = try files.map { try Files.read(goldenURL($0, in: .module).path) }
+    var damage = Damage(seed: seed, start: start)
+    let before = peakBytes()
+    let clock = ContinuousClock()
+    // After a crash the input is still there.
+    let path = "\(FileManager.default.temporaryDirectory.path)/equant-fuzz-\(files[0])-\(seed)"
+    let keeps = Self.rounds > 1000
+    for _ in 0..<Self.rounds {
+      let bytes = damage.next()
+      if keeps { try Data(bytes).write(to: URL(fileURLWithPath: path)) }
+      let time = try clock.measure {
+        do {
+          try read(bytes)
+        } catch let error as FileError {
+          #expect(!error.problem.contains("\n") && error.problem.utf8.count < 2000, "\(error)")
+        }
+      }
+      #expect(time < .seconds(1), "\(time) for \(Data(bytes).base64EncodedString())")
+    }
+    if keeps { try FileManager.default.removeItem(atPath: path) }
+    // The files are 14 KB at most; the sanitizer keeps freed memory for a while.
+    #expect(peakBytes() - before < 600 << 20)
+  }
+
+  @Test(arguments: 0..<10 as Range<UInt64>)
+  func `ONNX files are read or refused`(seed: UInt64) throws {
+    let files = ["eval", "half", "int8", "preserved", "training", "typed"].map { "tiny-\($0).onnx" }
+    try fuzz(seed, files) { bytes in
+      let graph = try ONNXFile.graph(bytes, path: "m.onnx")
+      // What was read can be written.
+      #expect(throws: Never.self) { try ONNXFile.bytes(of: graph) }
+    }
+  }
+
+  @Test(arguments: 0..<10 as Range<UInt64>)
+  func `safetensors are read or refused`(seed: UInt64) throws {
+    try fuzz(seed, ["tiny.safetensors"]) { bytes in
+      let contents = try Safetensors.contents(bytes, path: "m.safetensors")
+      #expect(contents.tensors.values.allSatisfy { $0.bytes.count <= bytes.count })
+    }
+  }
+
+  @Test(arguments: 0..<10 as Range<UInt64>)
+  func `state dictionaries are read or refused`(seed: UInt64) throws {
+    try fuzz(seed, ["tiny.pth", "tensors.pth"]) { bytes in
+      _ = try StateDictionary.tensors(bytes, path: "m.pth")
+    }
+  }
+
+  /// Damage alone is stopped by the checksum: here the pickle is run without it.
+  @Test(arguments: 0..<10 as Range<UInt64>)
+  func `pickles are run or refused`(seed: UInt64) throws {
+    let files = ["tiny.pth", "tensors.pth"]
+    let pickles = try files.map { file in
+      let archive = try ZipArchive(Files.read(goldenURL(file, in: .module).path), path: file)
+      let name = try #require(archive.entries.keys.first { $0.hasSuffix("data.pkl") })
+      return Array(try archive.contents(name))
+    }
+    var damage = Damage(seed: seed, start: pickles)
+    let clock = ContinuousClock()
+    for _ in 0..<Self.rounds {
+      let bytes = damage.next()
+      let time = try clock.measure {
+        do {
+          var reader = PickleReader(bytes[...], path: "m.pth")
+          _ = try reader.run()
+        } catch let error as FileError {
+          #expect(!error.problem.contains("\n") && error.problem.utf8.count < 2000, "\(error)")
+        }
+      }
+      #expect(time < .seconds(1), "\(time) for \(Data(bytes).base64EncodedString())")
+    }
+  }
+
+  /// The most memory the process has had, in bytes.
+  private func peakBytes() -> Int {
+    var usage = rusage()
+    getrusage(RUSAGE_SELF, &usage)
+    return usage.ru_maxrss << 10
+  }
+}
+
+/// Copies of files with a few places changed.
+private struct Damage {
+  var random: SplitMix64
+  let start: [[UInt8]]
+
+  init(seed: UInt64, start: [[UInt8]]) {
+    random = SplitMix64(seed: seed)
+    self.start = start
+  }
+
+  mutating func next() -> [UInt8] {
+    var bytes = start[random.below(start.count)]
+    for _ in 0...random.below(6) where !bytes.isEmpty {
+      let at = random.below(bytes.count)
+      switch random.below(8) {
+      case 0: bytes[at] ^= 1 << UInt8(random.below(8))
+      case 1: bytes[at] = UInt8(truncatingIfNeeded: random.next())
+      case 2: bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random.below(5)]
+      case 3: bytes.removeSubrange(at..<min(bytes.count, at + 1 + random.below(8)))
+      case 4:
+        let part = Array(bytes[at..<min(bytes.count, at + 1 + random.below(32))])
+        bytes.insert(contentsOf: part, at: random.below(bytes.count + 1))
+      case 5:
+        // A part of this or another file over what is there.
+        let other = start[random.below(start.count)]
+        let from = random.below(other.count)
+        let part = other[from..<min(other.count, from + 1 + random.below(32))]
+        bytes.replaceSubrange(at..<min(bytes.count, at + part.count), with: part)
+      case 6:
+        // The largest numbers that a length, an extent or an offset can be.
+        let numbers: [[UInt8]] = [
+          Array(repeating: 0xff, count: 9) + [1], [0xff, 0xff, 0xff, 0xff, 7],
+          [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f], [0, 0, 0, 0, 0, 0, 0, 0x80],
+        ]
+        let number = numbers[random.below(4)]
+        bytes.replaceSubrange(at..<min(bytes.count, at + number.count), with: number)
+      default: bytes.removeSubrange(at...)
+      }
+    }
+    return bytes
+  }
+}
