@@ -1,4 +1,4 @@
-public import Tensors
+import Tensors
 
 extension Graph {
   /// The graph with a copy of every float32 constant for each node that reads it.

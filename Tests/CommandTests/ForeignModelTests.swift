@@ -81,7 +81,7 @@ import Testing
   @Test func `it is trained further, with a new last layer for other classes`() throws {
     let (five, out) = ("\(folder)/five.onnx", "\(folder)/tuned.onnx")
     try ONNXFile.write(ResNet.resnet18(classes: 5, imageSize: 32), to: five)
-    let settings = ["--epochs", "1", "--batch", "8", "--objective", "fairalm"]
+    let settings = ["--epochs", "1", "--batch", "8", "--objective", "fairalm", "--held-out", "0.3"]
     func train(_ more: [String]) throws -> CommandResult {
       try RunningCommand(
         ["train", "--from", five, "--out", out, "--data", folder, "--target", "Warm"]

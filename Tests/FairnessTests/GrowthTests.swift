@@ -165,4 +165,19 @@ import Testing
       #expect(widths[1] > widths[0])
     }
   }
+
+  @Test func `equal scores are not certain to stay equal`() throws {
+    var random = Random(seed: 2)
+    let labels = (0..<400).map { $0 % 2 == 0 }
+    let scores = labels.map { 0.3 * ($0 ? 1 : 0) + 0.7 * random.uniform() }
+    let groups = Attribute("g", of: (0..<400).map { $0 % 4 < 2 ? "a" : "b" })
+    let outcomes = Outcomes(scores: scores, labels: labels, groups: groups)
+    let comparison = try Comparison(before: outcomes, after: outcomes)
+    for kind in [GapKind.auc, .brier, .meanScore, .logLoss] {
+      let drift = try #require(comparison.drift[kind])
+      #expect(drift.value == 0 && drift.verdict == .undecided, "\(kind)")
+      let interval = try #require(drift.interval)
+      #expect(interval.low < -0.01 && interval.high > 0.01, "\(kind)")
+    }
+  }
 }

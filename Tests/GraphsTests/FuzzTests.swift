@@ -96,7 +96,7 @@ import Testing
   /// The most memory the process has had, in bytes.
   private func peakBytes() -> Int {
     var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
+    getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
     return usage.ru_maxrss << 10
   }
 }

