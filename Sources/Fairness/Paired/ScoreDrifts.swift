@@ -171,9 +171,12 @@ struct ScoreDrifts: Sendable {
     if draws.sorted.first == draws.sorted.last {
       // No score moved: a gap moves by no more than two groups could unseen.
       func most(_ confidence: Double) -> Interval {
-        let reach = kind.measures.flatMap { measure in
-          values.dropLast().compactMap { $0[measure]?.change(confidence: confidence).interval.high }
-        }.max() ?? 0
+        let reach =
+          kind.measures.flatMap { measure in
+            values.dropLast().compactMap {
+              $0[measure]?.change(confidence: confidence).interval.high
+            }
+          }.max() ?? 0
         return Interval(-2 * reach, 2 * reach)
       }
       drift.interval = most(options.confidence)
