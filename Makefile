@@ -11,7 +11,7 @@ PEERS ?= $(HOME)/.cache/equant/peers
 
 ## install what is missing, build, draw faces, train, quantize, audit, print the tables
 demo: deps
-	$(SWIFT) build -c release --product equant
+	EQUANT_DASHBOARD=0 $(SWIFT) build -c release --product equant
 	OMP_WAIT_POLICY=$(OMP_WAIT_POLICY) $$($(SWIFT) build -c release --show-bin-path)/equant study --preset demo --out $(OUT)
 
 ## install what is missing, build and run every test (CONFIGURATION=release for optimised ones)

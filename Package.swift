@@ -28,6 +28,11 @@ let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swif
 let sqlite: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let numerics: Target.Dependency = .product(name: "Numerics", package: "swift-numerics")
 
+/// EQUANT_DASHBOARD=0 leaves `equant serve` out, whose web server takes as long to build as half of
+/// the rest.
+let dashboard: [Target.Dependency] =
+  Context.environment["EQUANT_DASHBOARD"] == "0" ? [] : ["Dashboard"]
+
 let package = Package(
   name: "equant",
   platforms: [.macOS(.v26)],
@@ -122,12 +127,13 @@ let package = Package(
       ].map { .embedInCode("Resources/\($0)") }),
     .executableTarget(
       name: "equant",
-      dependencies: [
-        "Dashboard", "Reports", "Store", "Study", "Compression", "Training", "Execution", "Faces",
+      dependencies: dashboard + [
+        "Reports", "Store", "Study", "Compression", "Training", "Execution", "Faces",
         "Fairness", "Files", "Graphs", "Images", "OneDNN", "Predictions", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
-      ], resources: [.embedInCode("Resources/verify.py")]),
+      ], resources: [.embedInCode("Resources/verify.py")],
+      swiftSettings: dashboard.isEmpty ? [] : [.define("DASHBOARD")]),
 
     // Tests
     .target(name: "TestSupport", path: "Tests/TestSupport"),

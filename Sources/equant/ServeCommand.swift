@@ -1,8 +1,10 @@
 import ArgumentParser
-import Dashboard
 import Files
 import Foundation
 import Store
+
+#if DASHBOARD
+import Dashboard
 
 /// `equant serve`: the dashboard over the run store.
 struct ServeCommand: AsyncParsableCommand {
@@ -69,3 +71,17 @@ struct ServeCommand: AsyncParsableCommand {
     return token
   }
 }
+#else
+/// `equant serve` in a build that was made without the dashboard.
+struct ServeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve", abstract: "Show the run store in a browser (not in this build).")
+
+  @Argument(parsing: .allUnrecognized, help: .hidden)
+  var ignored: [String] = []
+
+  func run() throws {
+    throw ValidationError("This build has no dashboard: 'make build' makes one that has.")
+  }
+}
+#endif
