@@ -178,7 +178,6 @@ public struct CoverageSimulation: Sendable {
   public func compositeDrifts() -> [Line] {
     let kinds: [GapKind] = [.predictiveParity, .equalizedOdds, .averageAbsoluteOdds, .f1]
     let growths = (Self.flippings + Self.corners).flatMap { setting in
-      // For more groups the default with clusters only.
       (setting.rows.count > 2
         ? [GapKind.equalizedOdds] : [.equalOpportunity, .averageAbsoluteOdds]).map { kind in
           let truth = Self.growth(kind, setting)
