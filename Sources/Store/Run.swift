@@ -17,6 +17,14 @@ public struct Run: Hashable, Codable, Sendable {
     case stopped
     /// It ended with an error.
     case failed
+
+    /// How long a running run may be silent, in seconds, before it is taken for dead.
+    public static let silence: TimeInterval = 60
+
+    /// Whether a run that was last heard of then still lives; always true of one that ended.
+    func isAlive(heard: Date, at now: Date) -> Bool {
+      self != .running || now.timeIntervalSince(heard) < Self.silence
+    }
   }
 
   /// The store's number for it; nil before it is stored.
@@ -69,13 +77,8 @@ public struct Run: Hashable, Codable, Sendable {
     self.files = files
   }
 
-  /// How long a running run may be silent, in seconds, before it is taken for dead.
-  public static let silence: TimeInterval = 60
-
   /// Whether a running run was heard of lately; always true for others.
-  public func isAlive(at now: Date = .now) -> Bool {
-    state != .running || now.timeIntervalSince(updated) < Self.silence
-  }
+  public func isAlive(at now: Date = .now) -> Bool { state.isAlive(heard: updated, at: now) }
 }
 
 /// A run as a line of a list: what is there without reading its settings and results.
@@ -104,9 +107,7 @@ public struct RunLine: Hashable, Codable, Sendable {
   public var summary: String?
 
   /// Whether a running run was heard of lately; always true for others.
-  public func isAlive(at now: Date = .now) -> Bool {
-    state != .running || now.timeIntervalSince(updated) < Run.silence
-  }
+  public func isAlive(at now: Date = .now) -> Bool { state.isAlive(heard: updated, at: now) }
 }
 
 /// One thing a run told while it went on.

@@ -194,8 +194,13 @@ extension RunStore {
             'started', started, 'updated', updated, 'progress', progress, 'accuracy', accuracy,
             'equalOpportunity', equalOpportunity, 'bytes', bytes, 'summary', summary))
           FROM (SELECT \(RunLine.columns) FROM run ORDER BY started DESC, id DESC)
-          """, arguments: ["dead": now.timeIntervalSince1970 - Run.silence]) ?? Data("[]".utf8)
+          """, arguments: ["dead": Self.dead(at: now)]) ?? Data("[]".utf8)
     }
+  }
+
+  /// A running run that was not heard of since is lost.
+  private static func dead(at now: Date) -> Double {
+    now.timeIntervalSince1970 - Run.State.silence
   }
 
   /// Text that is another whenever ``listAsJSON(at:)`` is.
@@ -206,7 +211,7 @@ extension RunStore {
         sql: """
           SELECT printf('%d-%d-%.3f-%d', count(*), max(id), max(updated),
             sum(state = 'running' AND updated <= ?)) FROM run
-          """, arguments: [now.timeIntervalSince1970 - Run.silence]) ?? ""
+          """, arguments: [Self.dead(at: now)]) ?? ""
     }
   }
 

@@ -107,9 +107,7 @@ struct BenchTraining: ParsableCommand {
         String(format: "%8.3f ", $0.seconds * 1000) + "\($0.kind): \($0.step)"
       }
     }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    print(String(decoding: try encoder.encode(result), as: UTF8.self))
+    print(try prettyJSON(result))
   }
 
   /// One step on `images`, labelled 0 and 1 in turn; returns the mean cross-entropy.

@@ -124,7 +124,7 @@ struct CompressCommand: ParsableCommand {
       graph = try opened.graph(meaning: dataset)
     }
     if let limits = constrained.limits, let images {
-      return try search(graph, contents, under: limits, images)
+      return try search(graph, contents, under: limits, images, description)
     }
     if scheme.needsImages || weights.restores != .none {
       progress.say("calibrating on \(calibrationCount) images of train (\(observer.rawValue))")
@@ -154,6 +154,12 @@ struct CompressCommand: ParsableCommand {
   private func record(_ scheme: Scheme, _ description: ModelDescription) throws -> Recording {
     var texts = try settingTexts(weights).merging(["scheme": schemeName]) { $1 }
     if scheme.needsImages { texts.merge(try settingTexts(settings)) { $1 } }
+    return try record(texts, description)
+  }
+
+  /// Records that a compression with the settings begins.
+  func record(_ settings: [String: String], _ description: ModelDescription) throws -> Recording {
+    var texts = settings
     if let tuning { texts.merge(try settingTexts(tuning)) { $1 } }
     texts["data"] = dataOptions.data
     texts["target"] = dataOptions.target ?? description.target
@@ -181,61 +187,19 @@ struct CompressCommand: ParsableCommand {
     }
   }
 
-  /// Compresses under limits, and writes the certificate beside the model.
-  private func search(
-    _ graph: Graph, _ contents: [UInt8], under limits: CompressionLimits,
-    _ images: CompressionImages
-  ) throws {
-    var compression = try ConstrainedCompression(limits: limits)
-    if !constrained.choice.isEmpty {
-      compression.choices = try constrained.choice.flatMap { try Scheme($0).steps }
-    }
-    compression.weights = weights
-    compression.calibration = settings.calibration
-    compression.tuning = tuning
-    compression.selectionCount = constrained.selectionCount
-    compression.seed = seed
-    compression.cache = "\(out).deltas"
-    compression.explains = constrained.explain
-    var progress = Progress(quiet: output.quiet)
-    let found: (outcome: ConstrainedCompression.Outcome, graph: Graph?)
-    do {
-      found = try compression.run(graph, base: .init(contents: contents), on: images) { event in
-        switch event {
-        case .note(let text): progress.say(text)
-        case .passes(let done, let all):
-          progress.show("measuring choices", done, of: all)
-        case .tuning(let epoch, let step, let steps):
-          progress.show("tuning, epoch \(epoch)", step, of: steps)
-        }
-      }
-    } catch let error as CompressionError where error.place != images.dataset.folder {
-      throw FileError(model, error.description)
-    }
-    progress.clear()
-    if let result = found.graph, let certificate = found.outcome.certificate {
-      try ONNXFile.write(result, to: out)
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      try Files.replace("\(out).certificate.json", with: Array(try encoder.encode(certificate)))
-    }
-    try output.write(found.outcome) { found.outcome.text(out: out, limits: limits) }
-    if found.graph == nil { throw ExitCode(2) }
-  }
-
-  private var tuning: TuningSettings? {
+  var tuning: TuningSettings? {
     tuningOptions.settings(seed: seed, drift: constrained.maxDrift)
   }
 
   private var schemeName: String { scheme ?? "int8" }
 
-  private var weights: WeightSettings {
+  var weights: WeightSettings {
     var settings = weightOptions.settings
     if biasCorrection && settings.restores == .none { settings.restores = .mean }
     return settings
   }
 
-  private var settings: Int8Settings {
+  var settings: Int8Settings {
     var settings = unfused ? Int8Settings.unfused : Int8Settings()
     settings.observer = observer
     settings.calibration = CalibrationSettings(

@@ -99,10 +99,3 @@ struct PredictionOptions: ParsableArguments {
 
 /// Writes a line for people, who may be reading results elsewhere.
 func remark(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)) }
-
-/// `value` as JSON with sorted keys.
-func prettyJSON(_ value: some Encodable) throws -> String {
-  let encoder = JSONEncoder()
-  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-  return String(decoding: try encoder.encode(value), as: UTF8.self)
-}

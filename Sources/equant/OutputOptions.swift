@@ -18,10 +18,14 @@ struct OutputOptions: ParsableArguments {
   func write(_ value: some Encodable, text: () -> String) throws {
     switch format {
     case .text: print(text())
-    case .json:
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    case .json: print(try prettyJSON(value))
     }
   }
+}
+
+/// `value` as JSON with sorted keys.
+func prettyJSON(_ value: some Encodable) throws -> String {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+  return String(decoding: try encoder.encode(value), as: UTF8.self)
 }

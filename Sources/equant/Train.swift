@@ -165,9 +165,7 @@ struct TrainCommand: ParsableCommand {
   }
 
   private func write(_ records: [EpochRecord], to path: String) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    try Files.replace(path, with: Array(try encoder.encode(records)) + [10])
+    try Files.replace(path, with: Array(try prettyJSON(records).utf8) + [10])
   }
 
   private func summarize(_ result: TrainingResult, _ recording: Recording) throws {

@@ -85,7 +85,7 @@ import Testing
     func compress(_ arguments: String...) throws -> CommandResult {
       try RunningCommand(
         ["compress", model, "--data", folder, "--out", small, "--quiet"] + arguments
-          + ["--choice", "uniform:4", "--choice", "uniform:8"]
+          + ["--choice", "uniform:4", "--choice", "uniform:8", "--store", "\(folder)/runs.sqlite"]
       ).wait()
     }
     // So few rows prove nothing about a gap.
@@ -99,6 +99,11 @@ import Testing
     #expect(loose.output.contains("without the limit on accuracy"))
     #expect(try Files.read(small).count <= 8_000_000)
     #expect(Files.exists("\(small).certificate.json"))
+    let runs = try equant(
+      "runs", "list", "--store", "\(folder)/runs.sqlite", "--format", "json"
+    ).output
+    #expect(runs.contains("infeasible: drift of equalOpportunity binds"), "\(runs)")
+    #expect(runs.contains("feasible and certified"), "\(runs)")
 
     let verified = try equant("verify-certificate", small, "--data", folder, "--base", model)
     #expect(verified.status == 0, "\(verified)")

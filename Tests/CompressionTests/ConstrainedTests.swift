@@ -116,7 +116,7 @@ import Training
     for (name, one) in limits.single {
       let checks = LimitCheck.all(one, comparison)
       let exact = checks.map { max(0, $0.bound! / $0.limit) }.max()!
-      let quick = FlipCounts(cells: cells).use(of: one, quantile: FlipCounts.quantile(0.95))
+      let quick = FlipCounts(cells: cells).use(of: one, quantile: Normal.quantile(0.95))
       #expect(abs(quick - exact) < 0.1 * exact + 0.02, "\(name)")
     }
   }
@@ -140,22 +140,8 @@ import Training
     }
   }
 
-  /// Faces with a validation split, enough of them for both halves.
-  private func faces() throws -> (folder: String, dataset: FaceDataset) {
-    let folder = try temporaryFolder()
-    let images = try golden([Data].self, "images", in: .module)
-    var lines = ["file,label,group,split"]
-    for row in 0..<260 {
-      try images[row % images.count].write(to: URL(fileURLWithPath: "\(folder)/\(row).jpg"))
-      let split = row < 20 ? "train" : row < 24 ? "test" : "validation"
-      lines.append("\(row).jpg,\(row % 3 == 0 ? 1 : 0),\(row % 2 == 0 ? "a" : "b"),\(split)")
-    }
-    try Files.replace("\(folder)/faces.csv", with: lines.joined(separator: "\n") + "\n")
-    return (folder, try FaceDataset.table(folder, "\(folder)/faces.csv"))
-  }
-
   @Test func `a feasible file carries a certificate that can be recomputed`() throws {
-    let (folder, dataset) = try faces()
+    let (folder, dataset) = try faces([.train: 20, .test: 4, .validation: 236])
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let float = SmallNetwork.graph(seed: 3)
     let images = CompressionImages(dataset, preprocessing: Preprocessing(size: 8))
@@ -193,7 +179,7 @@ import Training
   }
 
   @Test func `limits that cannot be kept are called infeasible`() throws {
-    let (folder, dataset) = try faces()
+    let (folder, dataset) = try faces([.train: 20, .test: 4, .validation: 236])
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let float = SmallNetwork.graph(seed: 3)
     let images = CompressionImages(dataset, preprocessing: Preprocessing(size: 8))

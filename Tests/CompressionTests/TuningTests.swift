@@ -1,5 +1,4 @@
 import Faces
-import Files
 import Foundation
 import Graphs
 import TestSupport
@@ -72,21 +71,9 @@ import Training
   }
 
   /// Faces to tune on.
-  private func faces() throws -> (folder: String, images: CompressionImages) {
-    let folder = try temporaryFolder()
-    let images = try golden([Data].self, "images", in: .module)
-    var lines = ["file,label,group,split"]
-    for row in 0..<160 {
-      try images[row % images.count].write(to: URL(fileURLWithPath: "\(folder)/\(row).jpg"))
-      let split = row < 140 ? "train" : row < 150 ? "validation" : "test"
-      lines.append("\(row).jpg,\(row % 3 == 0 ? 1 : 0),\(row % 2 == 0 ? "a" : "b"),\(split)")
-    }
-    try Files.replace("\(folder)/faces.csv", with: lines.joined(separator: "\n") + "\n")
-    return (
-      folder,
-      CompressionImages(
-        try .table(folder, "\(folder)/faces.csv"), preprocessing: Preprocessing(size: 8))
-    )
+  private func images() throws -> (folder: String, images: CompressionImages) {
+    let (folder, dataset) = try faces([.train: 140, .validation: 10, .test: 10])
+    return (folder, CompressionImages(dataset, preprocessing: Preprocessing(size: 8)))
   }
 
   /// Without limits what falls is the mean divergence from the float model's probabilities.
@@ -94,7 +81,7 @@ import Training
   func `tuning brings answers nearer to the float model's and keeps the storage`(
     scheme: String
   ) throws {
-    let (folder, images) = try faces()
+    let (folder, images) = try images()
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let float = SmallNetwork.graph(seed: 3)
     let steps = try Scheme(scheme)
@@ -122,7 +109,7 @@ import Training
   }
 
   @Test func `tuning under limits records drift on rows it is not fitted to`() throws {
-    let (folder, images) = try faces()
+    let (folder, images) = try images()
     defer { try? FileManager.default.removeItem(atPath: folder) }
     var settings = TuningSettings(epochs: 3)
     settings.batch = 16
@@ -136,7 +123,7 @@ import Training
   }
 
   @Test func `what cannot be tuned is refused`() throws {
-    let (folder, images) = try faces()
+    let (folder, images) = try images()
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let float = SmallNetwork.graph(seed: 3)
     var settings = TuningSettings(epochs: 1)

@@ -1,3 +1,4 @@
+import Fairness
 import Tensors
 
 /// Looks for the combination of choices that uses up the least of what the limits allow, within a
@@ -49,7 +50,7 @@ struct AllocationSearch {
     self.limits = limits
     self.budget = budget
     self.correction = correction
-    quantile = FlipCounts.quantile(limits.confidence)
+    quantile = Normal.quantile(limits.confidence)
     codes = table.margins.indices.map { table.cells[$0] * 2 + (table.margins[$0] >= 0 ? 1 : 0) }
     positives = table.margins.count { $0 >= 0 }
     errors = table.units.map { unit in
@@ -180,10 +181,10 @@ struct AllocationSearch {
     var margins = self.margins(of: best.choices)
     var (position, sinceBetter) = (0, 0)
     while sinceBetter < moves.count, left > 0 {
-      let move = moves[position].filter { $0.choice != best.choices[$0.unit] }
+      let move = moves[position]
       position = (position + 1) % moves.count
       sinceBetter += 1
-      guard move.count == moves[(position + moves.count - 1) % moves.count].count else { continue }
+      guard move.allSatisfy({ $0.choice != best.choices[$0.unit] }) else { continue }
       var bytes = best.bytes
       for (unit, choice) in move {
         let options = table.units[unit].choices

@@ -1,5 +1,4 @@
 import Fairness
-import Foundation
 
 /// How decisions changed in every group and label: what limits are judged by while searching.
 struct FlipCounts {
@@ -74,15 +73,5 @@ struct FlipCounts {
       }
     }
     return worst
-  }
-
-  /// The standard normal's quantile at `confidence`.
-  static func quantile(_ confidence: Double) -> Double {
-    var (low, high) = (-8.0, 8.0)
-    for _ in 0..<80 {
-      let middle = (low + high) / 2
-      if 0.5 * erfc(-middle / 2.0.squareRoot()) < confidence { low = middle } else { high = middle }
-    }
-    return (low + high) / 2
   }
 }

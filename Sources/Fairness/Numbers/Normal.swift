@@ -2,7 +2,7 @@
 ///
 /// Source: M. Abramowitz, I. Stegun, *Handbook of Mathematical Functions*, 7.1.6 (series), 7.1.14
 /// (continued fraction), 26.2.23 (first guess of the quantile).
-enum Normal {
+package enum Normal {
   /// The probability of a value up to `x`.
   static func cumulative(_ x: Double) -> Double {
     if x > -3 { return complementaryError(-x / 2.0.squareRoot()) / 2 }
@@ -20,7 +20,7 @@ enum Normal {
   static func density(_ x: Double) -> Double { exponential(-x * x / 2) * 0.3989422804014327 }
 
   /// The value below which a share `p` lies; infinite at 0 and 1.
-  static func quantile(_ p: Double) -> Double {
+  package static func quantile(_ p: Double) -> Double {
     guard p > 0 else { return p == 0 ? -.infinity : .nan }
     guard p < 1 else { return p == 1 ? .infinity : .nan }
     if p > 0.5 { return -quantile(1 - p) }

@@ -1,0 +1,111 @@
+import ArgumentParser
+import Compression
+import Faces
+import Fairness
+import Files
+import Graphs
+import Store
+import Training
+
+extension CompressCommand {
+  /// Compresses under limits, and writes the certificate beside the model.
+  ///
+  /// - Throws: `ExitCode` 2 where the limits cannot be kept; the run is recorded all the same.
+  func search(
+    _ graph: Graph, _ contents: [UInt8], under limits: CompressionLimits,
+    _ images: CompressionImages, _ description: ModelDescription
+  ) throws {
+    let compression = try compression(under: limits)
+    let recording = try record(try searchTexts(compression), description)
+    var isFeasible = false
+    try recording.during {
+      let found = try run(compression, graph, contents, on: images, recording)
+      if let result = found.graph, let certificate = found.outcome.certificate {
+        try ONNXFile.write(result, to: out)
+        try Files.replace(
+          "\(out).certificate.json", with: Array(try prettyJSON(certificate).utf8) + [10])
+      }
+      isFeasible = found.graph != nil
+      try finish(recording, found.outcome, limits)
+      try output.write(found.outcome) { found.outcome.text(out: out, limits: limits) }
+    }
+    if !isFeasible { throw ExitCode(2) }
+  }
+
+  private func compression(under limits: CompressionLimits) throws -> ConstrainedCompression {
+    var compression = try ConstrainedCompression(limits: limits)
+    if !constrained.choice.isEmpty {
+      compression.choices = try constrained.choice.flatMap { try Scheme($0).steps }
+    }
+    compression.weights = weights
+    compression.calibration = settings.calibration
+    compression.tuning = tuning
+    compression.selectionCount = constrained.selectionCount
+    compression.seed = seed
+    compression.cache = "\(out).deltas"
+    compression.explains = constrained.explain
+    return compression
+  }
+
+  private func run(
+    _ compression: ConstrainedCompression, _ graph: Graph, _ contents: [UInt8],
+    on images: CompressionImages, _ recording: Recording
+  ) throws -> (outcome: ConstrainedCompression.Outcome, graph: Graph?) {
+    var progress = Progress(quiet: output.quiet)
+    defer { progress.clear() }
+    func show(_ title: String, _ done: Int, of all: Int) {
+      progress.show(title, done, of: all)
+      recording.note("\(title): \(done) of \(all)")
+    }
+    do {
+      return try compression.run(graph, base: .init(contents: contents), on: images) { event in
+        switch event {
+        case .note(let text):
+          progress.say(text)
+          recording.tell(text)
+        case .passes(let done, let all): show("measuring choices", done, of: all)
+        case .tuning(let epoch, let step, let steps):
+          show("tuning, epoch \(epoch)", step, of: steps)
+        }
+      }
+    } catch let error as CompressionError where error.place != images.dataset.folder {
+      throw FileError(model, error.description)
+    }
+  }
+
+  private func searchTexts(_ compression: ConstrainedCompression) throws -> [String: String] {
+    let limits = compression.limits
+    var texts = try settingTexts(weights)
+    texts["budget"] = "\(limits.bytes)"
+    texts["maxDrift"] = CompressionLimits.kinds.compactMap { kind in
+      limits.maxDrift[kind].map { "\(kind.rawValue)=\($0)" }
+    }.joined(separator: ", ")
+    texts["maxAccuracyDrop"] = limits.maxAccuracyDrop.map { "\($0)" }
+    texts["maxGroupDrop"] = limits.maxGroupDrop.map { "\($0)" }
+    texts["confidence"] = "\(limits.confidence)"
+    texts["choices"] = compression.choices.map { "\($0)" }.joined(separator: ", ")
+    texts["selectionCount"] = "\(compression.selectionCount)"
+    texts["seed"] = "\(seed)"
+    return texts
+  }
+
+  private func finish(
+    _ recording: Recording, _ outcome: ConstrainedCompression.Outcome, _ limits: CompressionLimits
+  ) throws {
+    let digest = outcome.isFeasible ? SHA256.hex(try Files.read(out)) : nil
+    recording.finish { run in
+      run.bytes = outcome.bytes
+      run.fingerprints["model"] = digest
+      run.fingerprints["base"] = outcome.certificate?.base.sha256
+      run.results = ["bytes": Double(outcome.bytes), "ratio": outcome.ratio]
+      for check in outcome.verification.isEmpty ? outcome.selection : outcome.verification {
+        run.results[check.name] = check.value
+        run.results["\(check.name), bound"] = check.bound
+      }
+      run.summary =
+        outcome.binding.map { "infeasible: \($0) binds" }
+        ?? "feasible and certified: \(outcome.bytes) bytes of \(limits.bytes)"
+      if !outcome.isFeasible { run.files["model"] = nil }
+    }
+  }
+}
