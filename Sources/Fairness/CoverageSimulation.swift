@@ -31,7 +31,7 @@ public struct CoverageSimulation: Sendable {
   }
 
   /// The share of `count` simulated samples for which `holds` is true; nil leaves a sample out.
-  private func share(
+  func share(
     _ name: String, _ method: String, _ count: Int, _ holds: @Sendable (inout Random) -> Bool?
   ) -> Line {
     let results = onAllCores(count) { i -> Bool? in
@@ -454,7 +454,7 @@ public struct CoverageSimulation: Sendable {
     var lines = ["| what | method | share | ± | samples |", "| --- | --- | --- | --- | --- |"]
     let parts: [(String, () -> [Line])] = [
       ("rates", rates), ("gaps", gaps), ("drifts", drifts), ("composite drifts", compositeDrifts),
-      ("alarms", alarms), ("calibration errors", calibration), ("pooled rates", pooling),
+      ("alarms", alarms), ("drifts by cluster", clusteredDrifts), ("calibration errors", calibration), ("pooled rates", pooling),
     ]
     for (name, part) in parts {
       progress("simulating \(name)")

@@ -166,6 +166,39 @@ import Testing
     }
   }
 
+  /// Two groups of 60 people with ten images each, of whom `flipped` lose one decision, or all.
+  private func families(flipped: Int, whole: Bool) throws -> Interval {
+    let rows = 0..<1200
+    let lost = rows.map { $0 / 10 % 60 < flipped && (whole || $0 % 10 == 0) }
+    let groups = Attribute("g", of: rows.map { $0 < 600 ? "a" : "b" })
+    let labels = rows.map { _ in true }
+    let comparison = try Comparison(
+      before: Outcomes(
+        decisions: labels, labels: labels, groups: groups, clusters: rows.map { Int32($0 / 10) }),
+      after: Outcomes(decisions: lost.map { !$0 }, labels: labels, groups: groups))
+    return try #require(comparison.drift[.equalOpportunity]?.interval)
+  }
+
+  /// Whether rows of a cluster flip together is learned from flips: the first ones do not settle it.
+  @Test func `a flip more changes the interval by little`() throws {
+    var last = try families(flipped: 0, whole: false).high
+    // Without a flip: the rule of three over 60 people.
+    let none = PairedChange(lost: 0, gained: 0, rows: 60).estimate()
+    #expect(isClose(last, (2 * none.interval.high * none.interval.high).squareRoot(), 1e-12))
+    for flipped in 1...30 {
+      let next = try families(flipped: flipped, whole: false).high
+      #expect(next / last > 0.75 && next / last < 1.1, "\(flipped): \(last) to \(next)")
+      last = next
+    }
+    // Many flips that all come alone count nearly as rows, and whole clusters as one row each.
+    let rows = PairedChange(lost: 30, gained: 0, rows: 600).estimate().interval
+    let alone = (2.0).squareRoot() * (rows.high - rows.low) / 2
+    #expect(last > alone && last < 1.25 * alone)
+    let people = PairedChange(lost: 30, gained: 0, rows: 60).estimate().interval
+    let together = try families(flipped: 30, whole: true).high
+    #expect(isClose(together, (2.0).squareRoot() * (people.high - people.low) / 2, 0.02))
+  }
+
   @Test func `equal scores are not certain to stay equal`() throws {
     var random = Random(seed: 2)
     let labels = (0..<400).map { $0 % 2 == 0 }

@@ -44,11 +44,17 @@ struct PairedClusters: Sendable {
     }
   }
 
+  /// How many flipped clusters are added to those seen: ``thinning(_:group:most:)``.
+  static let added = 0.25
+
   /// How much a group's change is thinned out so that its rows count as if independent, in (0, 1].
   ///
-  /// The change's variance is that of its linearised cluster sums; the factor makes the variance
-  /// of independent rows as large. Without a flip the clusters' effective number, Kish's of their
-  /// weights, stands for the rows'.
+  /// The change's variance is that of its linearised cluster sums (Taylor's method); the factor
+  /// makes the variance of independent rows as large. Whether rows of a cluster flip together can
+  /// only be seen from flips. To both variances a quarter of an event is therefore added in which a
+  /// whole cluster, any of them, flips: without flips the factor is that of Kish's effective number
+  /// of clusters, a flip that comes alone moves it a little, and a hundred flips decide it. A
+  /// quarter is what simulations needed (docs/fairness/coverage.md).
   ///
   /// - Parameters:
   ///   - measure: The measure that changed.
@@ -70,20 +76,17 @@ struct PairedClusters: Sendable {
     let rows = sums.reduce(0) { $0 + $1.rows }
     let flips = sums.reduce(0) { $0 + $1.flips }
     let count = Double(sums.count)
-    guard count > 1, rows > 0 else { return most }
+    guard rows > 0 else { return most }
     let change = sums.reduce(0) { $0 + $1.change } / rows
     let squares = sums.reduce(0.0) { sum, cluster in
       let residual = cluster.change - change * cluster.rows
       return sum + residual * residual
     }
-    let clustered = count / (count - 1) * squares / (rows * rows)
-    let independent = (flips / rows - change * change) / rows
-    let factor = independent / clustered
-    // Without flips, or where all rows flipped one way, there is no variance to compare.
-    guard flips > 0, factor.isFinite, factor > 1e-9 else {
-      return min(most, rows / sums.reduce(0) { $0 + $1.rows * $1.rows })
-    }
-    return min(most, factor)
+    let clustered = count > 1 ? count / (count - 1) * squares : 0
+    let independent = max(0, flips - change * change * rows)
+    let sizes = sums.reduce(0) { $0 + $1.rows * $1.rows }
+    return min(
+      most, (independent + Self.added * rows / count) / (clustered + Self.added * sizes / count))
   }
 
   /// The same rows with the first model's decisions turned round, as ``PairedTally/turned``.

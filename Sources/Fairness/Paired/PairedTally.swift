@@ -173,9 +173,10 @@ public struct PairedTally: Hashable, Sendable {
 
   /// How much a group's weighted change is thinned out so that Tango's interval fits it.
   ///
-  /// The factor makes the variance of independent rows as large as that of the weighted change;
-  /// without a flip Kish's effective number of rows stands for theirs. It is above 1 where weights
-  /// are small, but never makes more rows of them than there are.
+  /// The factor makes the variance of independent rows as large as that of the weighted change, a
+  /// quarter of a flipped row of any weight added to both, as in
+  /// ``PairedClusters/thinning(_:group:most:)``; without a flip it is that of Kish's effective number
+  /// of rows. It is above 1 where weights are small, but never makes more rows of them than there are.
   func thinning(_ measure: Measure, group: Int) -> Double {
     let (no, yes) = (2 * group, 2 * group + 1)
     guard let weights,
@@ -183,17 +184,16 @@ public struct PairedTally: Hashable, Sendable {
       let squares = Self.change(measure, no: weights.squares[no], yes: weights.squares[yes]),
       let rows = Self.change(measure, no: weights.rows[no], yes: weights.rows[yes])
     else { return 1 }
-    let flips = sums.lost + sums.gained
-    let (most, kish) = (rows.rows / sums.rows, sums.rows / squares.rows)
     let change = (sums.gained - sums.lost) / sums.rows
     let rest = squares.rows - squares.lost - squares.gained
     let weighted =
       squares.gained * (1 - change) * (1 - change) + squares.lost * (1 + change) * (1 + change)
       + max(0, rest) * change * change
-    let independent = (flips / sums.rows - change * change) * sums.rows
-    let factor = independent / weighted
-    // Without flips, or where all rows flipped one way, there is no variance to compare.
-    return flips > 0 && factor.isFinite && factor > 1e-9 ? min(factor, most) : min(kish, most)
+    let independent = max(0, sums.lost + sums.gained - change * change * sums.rows)
+    let added = PairedClusters.added / rows.rows
+    return min(
+      rows.rows / sums.rows,
+      (independent + added * sums.rows) / (weighted + added * squares.rows))
   }
 
   /// All groups as one.
