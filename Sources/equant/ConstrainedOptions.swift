@@ -9,8 +9,8 @@ struct ConstrainedOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      The largest file, as 1.5MB, 800KB or bytes. Chooses how every tensor is stored, on one half of \
-      validation, and checks the limits below on the other.
+      The largest file, as 1.5MB, 800KB or bytes. Chooses how every tensor is stored, on a quarter of \
+      validation, and checks the limits below on the rest.
       """, valueName: "size"))
   var budget: ByteCount?
 

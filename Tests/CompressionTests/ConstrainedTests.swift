@@ -89,6 +89,44 @@ import Training
     }
   }
 
+  /// Reference: decisions of both models at many operating points, counted one by one.
+  @Test func `flips are the mean over operating points nearby`() {
+    let table = table(units: 2, choices: 2, rows: 120, seed: 4)
+    let search = AllocationSearch(table, limits: limits, budget: 900)
+    let margins = table.margins(of: [0, 1])
+    let found = search.flips(margins, shift: 0.1)
+    let points = 4000
+    var cells = [(rows: Double, gained: Double, lost: Double)](repeating: (0, 0, 0), count: 4)
+    for i in margins.indices {
+      let cell = Int(table.cells[i])
+      cells[cell].rows += 1
+      for point in 0..<points {
+        let place = search.reach * ((Float(point) + 0.5) / Float(points) * 2 - 1)
+        let (before, after) = (table.margins[i] >= place, margins[i] + 0.1 >= place)
+        if after && !before { cells[cell].gained += 1 / Double(points) }
+        if before && !after { cells[cell].lost += 1 / Double(points) }
+      }
+    }
+    for (one, other) in zip(found.cells, cells) {
+      #expect(one.rows == other.rows)
+      #expect(abs(one.gained - other.gained) < 0.02 && abs(one.lost - other.lost) < 0.02)
+    }
+    #expect(cells.contains { $0.gained > 0 } && cells.contains { $0.lost > 0 })
+  }
+
+  @Test func `people are on one side, and a quarter of the rows is for choices`() throws {
+    let (folder, families) = try faces([.validation: 236], perPerson: 4)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let parts = try ValidationParts(of: families, seed: 3)
+    #expect(parts.selection.count >= 59 && parts.selection.count < 63)
+    #expect(Set(parts.selection).isDisjoint(with: parts.verification))
+    #expect(parts.selection.count + parts.verification.count == 236)
+    let people = parts.selection.map { $0 / 4 }
+    #expect(Set(people).isDisjoint(with: parts.verification.map { $0 / 4 }))
+    #expect(try ValidationParts(of: families, limit: 20, seed: 3).selection.count == 20)
+    #expect(try ValidationParts(of: families, seed: 4) != parts)
+  }
+
   /// The quick bound of the search is close to the intervals that decide.
   @Test func `quick bounds are near the exact ones`() throws {
     var random = SplitMix64(seed: 12)
@@ -164,11 +202,11 @@ import Training
     #expect(
       SHA256.hex(try ONNXFile.contents(bytes, path: "a", without: Certificate.key))
         == outcome.certificate?.model)
-    let halves = try ValidationHalves(of: dataset, limit: 5000, seed: 0)
-    #expect(Set(halves.selection).isDisjoint(with: halves.verification))
-    #expect(halves.selection.count + halves.verification.count == 236)
+    let parts = try ValidationParts(of: dataset, limit: 5000, seed: 0)
+    #expect(Set(parts.selection).isDisjoint(with: parts.verification))
+    #expect(parts.selection.count + parts.verification.count == 236)
     #expect(
-      Set(halves.selection + halves.verification).isSubset(of: dataset.rows(in: .validation)))
+      Set(parts.selection + parts.verification).isSubset(of: dataset.rows(in: .validation)))
     // The second time the table is there, and the result is the same file.
     let (second, same) = try compression.run(float, base: base, on: images)
     #expect(second.tableWasCached)

@@ -10,7 +10,9 @@ import Tensors
 /// (iterated local search, H. Lourenço, O. Martin and T. Stützle, *Handbook of Metaheuristics*,
 /// 2003) until `effort` combinations were judged. The same table gives the same result. Every
 /// combination is judged with the common shift of margins that restores the share of positive
-/// decisions: an operating point that knows no groups.
+/// decisions: an operating point that knows no groups. Flips are counted as the mean over operating
+/// points nearby (``reach``): what flips at one point is a small sample, whose drift the best of many
+/// combinations would be chosen to cancel.
 struct AllocationSearch {
   let table: DeltaTable
   let limits: CompressionLimits
@@ -40,8 +42,15 @@ struct AllocationSearch {
   }
 
   private let quantile: Double
-  private let codes: [Int32]
-  private let positives: Int
+  /// The rows that the float model decides positively.
+  let positives: Int
+  /// How far operating points to either side are averaged over: a quarter of the margins' standard
+  /// deviation.
+  let reach: Float
+  /// The share of operating points nearby at which the float model decides for each row.
+  private let shares: [Float]
+  /// The rows of every cell.
+  private let rows: [Double]
   /// The mean squared change of margins by every choice of every unit.
   private let errors: [[Double]]
 
@@ -51,7 +60,12 @@ struct AllocationSearch {
     self.budget = budget
     self.correction = correction
     quantile = Normal.quantile(limits.confidence)
-    codes = table.margins.indices.map { table.cells[$0] * 2 + (table.margins[$0] >= 0 ? 1 : 0) }
+    let reach = max(Self.spread(table.margins) / 4, 1e-6)
+    self.reach = reach
+    shares = table.margins.map { Self.share($0, reach: reach) }
+    var rows = [Double](repeating: 0, count: table.groups * 2)
+    for cell in table.cells { rows[Int(cell)] += 1 }
+    self.rows = rows
     positives = table.margins.count { $0 >= 0 }
     errors = table.units.map { unit in
       unit.choices.map { choice in
@@ -213,7 +227,7 @@ struct AllocationSearch {
     for i in margins.indices { margins[i] += new[i] - old[i] }
   }
 
-  private func margins(of choices: [Int]) -> [Float] {
+  func margins(of choices: [Int]) -> [Float] {
     var margins = table.margins(of: choices)
     if let correction { for i in margins.indices { margins[i] += correction[i] } }
     return margins
@@ -251,49 +265,33 @@ struct AllocationSearch {
     return Double(sum) / Double(max(1, margins.count))
   }
 
-  /// How much of the limits is used up when `shift` is added to `margins`.
-  func use(_ margins: [Float], shift: Float) -> Double {
+  /// How much of the limits is used up when `shift` is added to `margins`, were there `times` as many
+  /// rows like these.
+  func use(_ margins: [Float], shift: Float, times: Double = 1) -> Double {
     guard !limits.isBudgetOnly else { return 0 }
-    var tally = [Int32](repeating: 0, count: table.groups * 8)
-    for i in margins.indices {
-      tally[Int(codes[i] * 2 + (margins[i] + shift >= 0 ? 1 : 0))] &+= 1
-    }
-    let cells = (0..<table.groups * 2).map { cell in
-      let four = tally[cell * 4..<cell * 4 + 4].map(Double.init)
-      return (rows: four.reduce(0, +), gained: four[1], lost: four[2])
-    }
-    return FlipCounts(cells: cells).use(of: limits, quantile: quantile)
+    return flips(margins, shift: shift).times(times).use(of: limits, quantile: quantile)
   }
 
-  /// About the shift that makes `positives` of the margins positive, by counting in narrow bins.
-  static func shift(_ margins: [Float], positives: Int) -> Float {
-    let bins = 2048
-    let reach: Float = 8
-    var counts = [Int32](repeating: 0, count: bins + 2)
-    for margin in margins {
-      let place = (min(max(margin, -reach), reach) + reach) * (Float(bins) / (2 * reach))
-      counts[Int(place) + 1] &+= 1
-    }
-    var above = 0
-    var bin = bins + 1
-    while bin > 0 {
-      let more = above + Int(counts[bin])
-      if more >= positives {
-        // The border that is nearer in rows.
-        let edge = more - positives <= positives - above ? bin - 1 : bin
-        return reach - Float(edge) * (2 * reach / Float(bins))
+  /// The flips when `shift` is added to `margins`: the mean over operating points nearby, which are
+  /// those of both models.
+  func flips(_ margins: [Float], shift: Float) -> FlipCounts {
+    // Of every cell the sum of changes and of their sizes; float sums of some thousand parts suffice.
+    var sums = [SIMD2<Float>](repeating: .zero, count: table.groups * 2)
+    sums.withUnsafeMutableBufferPointer { sums in
+      margins.withUnsafeBufferPointer { margins in
+        shares.withUnsafeBufferPointer { shares in
+          table.cells.withUnsafeBufferPointer { cells in
+            for i in margins.indices {
+              let change = Self.share(margins[i] + shift, reach: reach) - shares[i]
+              sums[Int(cells[i])] += SIMD2(change, abs(change))
+            }
+          }
+        }
       }
-      above = more
-      bin -= 1
     }
-    return reach
-  }
-
-  /// Shifts on either side of `shift`, up to half a standard deviation of the margins.
-  static func neighbours(of shift: Float, _ margins: [Float]) -> [Float] {
-    let count = Float(max(1, margins.count))
-    let mean = margins.reduce(0, +) / count
-    let spread = (margins.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count).squareRoot()
-    return (-25...25).map { shift + Float($0) * spread / 50 }
+    let cells = zip(rows, sums).map { rows, sum in
+      (rows: rows, gained: Double(sum[1] + sum[0]) / 2, lost: Double(sum[1] - sum[0]) / 2)
+    }
+    return FlipCounts(cells: cells)
   }
 }

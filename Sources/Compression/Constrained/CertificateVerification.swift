@@ -54,9 +54,9 @@ public struct CertificateVerification: Codable, Sendable {
     isSameModel =
       SHA256.hex(try ONNXFile.contents(contents, path: path, without: Certificate.key))
       == certificate.model
-    let halves = try ValidationHalves(
+    let parts = try ValidationParts(
       of: dataset, limit: certificate.verification.limit, seed: certificate.verification.seed)
-    let record = halves.record(halves.verification, in: dataset)
+    let record = parts.record(parts.verification, in: dataset)
     isSameRows = record == certificate.verification
     rows = before.count
     guard isSameRows else {
@@ -66,16 +66,16 @@ public struct CertificateVerification: Codable, Sendable {
     }
     let description = try ModelDescription(of: graph)
     let passes = RealPasses(
-      images: CompressionImages(dataset, preprocessing: description.preprocessing), halves: halves,
+      images: CompressionImages(dataset, preprocessing: description.preprocessing),
       limits: certificate.limits)
     if let base {
       let float = try passes.outcomes(
-        ONNXFile.graph(base, path: "the float model"), rows: halves.verification)
+        ONNXFile.graph(base, path: "the float model"), rows: parts.verification)
       let different = zip(float.scores, before).count { ($0 >= 0.5) != $1 }
       isSameBase =
         SHA256.hex(base) == certificate.base.sha256 && different <= max(2, before.count / 500)
     }
-    let after = try passes.outcomes(graph, rows: halves.verification)
+    let after = try passes.outcomes(graph, rows: parts.verification)
     let earlier = Outcomes(
       decisions: before, labels: after.labels, groups: after.groups, clusters: after.clusters)
     let (checks, comparison) = try passes.checks(earlier, outcomes: after)

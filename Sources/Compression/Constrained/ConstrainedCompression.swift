@@ -120,23 +120,73 @@ public struct ConstrainedCompression {
     }
     var work = try CompressionWork(graph, weights: weights)
     work.int8.calibration = calibration
-    let halves = try ValidationHalves(of: dataset, limit: selectionCount, seed: seed)
+    let parts = try ValidationParts(of: dataset, limit: selectionCount, seed: seed)
     let units = DeltaMeasurement.units(of: work)
-    let (table, wasCached) = try withoutActuallyEscaping(report) { report in
+    let passes = RealPasses(images: images, limits: limits)
+    let (stored, wasCached) = try withoutActuallyEscaping(report) { report in
       let measurement = DeltaMeasurement(
         work: work, images: images, steps: choices, units: units,
         progress: { report(.passes(done: $0, of: $1)) })
-      return try self.table(measurement, base: base, halves: halves, report)
+      return try self.table(measurement, base: base, parts: parts, report)
     }
-    let searcher = RealPasses(images: images, halves: halves, limits: limits)
-    let float = try searcher.outcomes(work.float, rows: halves.selection)
-
     // What the file has besides the choices: biases, structure, metadata.
-    var overhead = try fixedBytes(work)
+    var overhead = try fixedBytes(work, decisions: parts.verification.count)
+    let more = Double(parts.verification.count) / Double(parts.selection.count)
+    while true {
+      var (outcome, candidate) = try closest(
+        to: stored.table, work, parts, passes, overhead: overhead, times: more, report)
+      outcome.ratio = Double(base.bytes) / Double(max(1, outcome.bytes))
+      outcome.tableWasCached = wasCached
+      report(.note("verifying on \(parts.verification.count) rows that no choice has seen"))
+      let before = passes.outcomes(stored.verification, shift: 0, rows: parts.verification)
+      let after = try passes.outcomes(candidate.graph, rows: parts.verification)
+      let verified = try passes.checks(before, outcomes: after)
+      outcome.verification = verified.checks
+      outcome.binding = Self.binding(verified.checks)
+      outcome.isFeasible = outcome.binding == nil
+      guard outcome.isFeasible else {
+        if explains { outcome.costs = costs(stored.table, overhead: overhead, times: more) }
+        return (outcome, nil)
+      }
+      let plain = try candidate.result(
+        scheme: "constrained", base: base, images: nil, metadata: [:]
+      ).graph
+      let certificate = Certificate(
+        model: SHA256.hex(try ONNXFile.bytes(of: plain)), base: base, limits: limits,
+        allocation: outcome.allocation, selection: parts.record(parts.selection, in: dataset),
+        verification: parts.record(parts.verification, in: dataset),
+        additivity: outcome.additivity, checks: verified.checks,
+        comparison: verified.comparison, decisionsBefore: before.scores.map { $0 >= 0.5 })
+      var result = plain
+      result.metadata[Certificate.key] = try certificate.text()
+      let bytes = try ONNXFile.bytes(of: result).count
+      if bytes > limits.bytes {
+        // The certificate itself counts; search again with what it leaves.
+        overhead += bytes - limits.bytes
+        continue
+      }
+      outcome.bytes = bytes
+      outcome.ratio = Double(base.bytes) / Double(bytes)
+      outcome.certificate = certificate
+      if explains { outcome.costs = costs(stored.table, overhead: overhead, times: more) }
+      return (outcome, result)
+    }
+  }
+
+  /// The combination that by real passes over the rows of choice uses up the least of the limits.
+  ///
+  /// Rounds end when `more` times as many rows would show the limits kept; what the sum got
+  /// wrong in one round corrects it in the next.
+  private func closest(
+    to table: DeltaTable, _ work: CompressionWork, _ parts: ValidationParts, _ passes: RealPasses,
+    overhead: Int, times more: Double, _ report: (Event) -> Void
+  ) throws -> (Outcome, CompressionWork) {
+    let float = passes.outcomes(table.margins, shift: 0, rows: parts.selection)
+    let judge = AllocationSearch(table, limits: limits, budget: 0)
     let clock = ContinuousClock()
     var seconds = 0.0
     var correction: [Float]?
-    var last: Outcome?
+    var best: (use: Double, outcome: Outcome, work: CompressionWork)?
     for round in 1...(tuning == nil ? 4 : 2) {
       var found: AllocationSearch.Allocation?
       seconds +=
@@ -151,120 +201,55 @@ public struct ConstrainedCompression {
           "budget", "is \(limits.bytes) bytes, but the smallest choices need \(least + overhead)")
       }
       report(.note("round \(round): \(found.bytes + overhead) bytes, checking by a real pass"))
-      var candidate = work
-      try apply(found.choices, of: table, to: &candidate)
-      if weights.restores != .none {
-        let rows = try calibration.rows(of: dataset)
-        try candidate.restoreMoments(
-          with: CalibrationProbe(dataset, rows: rows, preprocessing: images.preprocessing))
-      }
-      if let tuning {
-        report(.note("tuning"))
-        candidate.tuned = try candidate.tune(tuning.under(limits), on: images) {
-          report(.tuning(epoch: $0, step: $1, of: $2))
-        }
-      }
-      let real = try searcher.margins(candidate.graph, rows: halves.selection)
-      let shift = bestShift(table, real)
+      var candidate = try stored(found.choices, of: table, work, passes.images, report)
+      let real = try passes.margins(candidate.graph, rows: parts.selection)
+      let shift = bestShift(judge, real)
       try candidate.shiftDecision(by: shift)
       let predicted = table.margins(of: found.choices)
-      let additivity = additivity(predicted, real, table, shift)
-      let selected = try searcher.checks(
-        float, outcomes: searcher.outcomes(real, shift: shift, rows: halves.selection))
       let tensors = Dictionary(
         uniqueKeysWithValues: zip(table.units, found.choices).flatMap { unit, choice in
           unit.tensors.map { ($0, unit.choices[choice].step) }
         })
-      var outcome = Outcome(
-        isFeasible: false, bytes: found.bytes + overhead,
-        ratio: Double(base.bytes) / Double(max(1, found.bytes + overhead)),
-        allocation: .init(tensors: tensors, shift: Double(shift)), selection: selected.checks,
-        verification: [], additivity: additivity, searchSeconds: seconds,
-        tableWasCached: wasCached)
-      outcome.binding = Self.binding(selected.checks)
-      if outcome.binding != nil {
-        if last.map({ Self.use(outcome.selection) < Self.use($0.selection) }) ?? true {
-          last = outcome
-        }
-        // What the sum got wrong here is near what it gets wrong nearby.
-        correction = zip(real, predicted).map { $0 - $1 }
-        continue
+      let use = judge.use(real, shift: shift, times: more)
+      if best.map({ use < $0.use }) ?? true {
+        let outcome = Outcome(
+          isFeasible: false, bytes: found.bytes + overhead, ratio: 1,
+          allocation: .init(tensors: tensors, shift: Double(shift)),
+          selection: try passes.checks(
+            float, outcomes: passes.outcomes(real, shift: shift, rows: parts.selection)
+          ).checks,
+          verification: [], additivity: additivity(predicted, real, table, shift),
+          searchSeconds: 0, tableWasCached: false)
+        best = (use, outcome, candidate)
       }
-      report(.note("verifying on \(halves.verification.count) rows that no choice has seen"))
-      let before = try searcher.outcomes(work.float, rows: halves.verification)
-      let after = try searcher.outcomes(candidate.graph, rows: halves.verification)
-      let verified = try searcher.checks(before, outcomes: after)
-      outcome.verification = verified.checks
-      outcome.binding = Self.binding(verified.checks)
-      outcome.isFeasible = outcome.binding == nil
-      guard outcome.isFeasible else {
-        last = outcome
-        break
-      }
-      let plain = try candidate.result(
-        scheme: "constrained", base: base, images: nil, metadata: [:]
-      ).graph
-      let certificate = Certificate(
-        model: SHA256.hex(try ONNXFile.bytes(of: plain)), base: base, limits: limits,
-        allocation: outcome.allocation, selection: halves.record(halves.selection, in: dataset),
-        verification: halves.record(halves.verification, in: dataset), additivity: additivity,
-        checks: verified.checks, comparison: verified.comparison,
-        decisionsBefore: before.scores.map { $0 >= 0.5 })
-      var result = plain
-      result.metadata[Certificate.key] = try certificate.text()
-      let bytes = try ONNXFile.bytes(of: result).count
-      if bytes > limits.bytes {
-        // The certificate itself counts; search again with what it leaves.
-        overhead += bytes - limits.bytes
-        continue
-      }
-      outcome.bytes = bytes
-      outcome.ratio = Double(base.bytes) / Double(bytes)
-      outcome.certificate = certificate
-      if explains { outcome.costs = costs(table, overhead: overhead) }
-      return (outcome, result)
+      if use <= 1 { break }
+      // What the sum gets wrong here is near what it gets wrong nearby.
+      correction = zip(real, predicted).map { $0 - $1 }
     }
-    guard var last else {
-      throw CompressionError("budget", "is too small for the certificate")
-    }
-    if explains { last.costs = costs(table, overhead: overhead) }
-    return (last, nil)
+    guard var best else { preconditionFailure("the first round is always kept") }
+    best.outcome.searchSeconds = seconds
+    return (best.outcome, best.work)
   }
 
-  /// The table, from the cache where it is of the same model, rows and choices.
-  private func table(
-    _ measurement: DeltaMeasurement, base: CompressionReport.ModelFile, halves: ValidationHalves,
+  /// The model with every unit stored as chosen, moments restored and tuned where that is asked for.
+  private func stored(
+    _ choices: [Int], of table: DeltaTable, _ work: CompressionWork, _ images: CompressionImages,
     _ report: (Event) -> Void
-  ) throws -> (DeltaTable, Bool) {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    let settings = String(decoding: try encoder.encode(weights), as: UTF8.self)
-    let key =
-      "\(base.sha256) \(halves.record(halves.selection, in: measurement.images.dataset).fingerprint) "
-      + choices.map { "\($0)" }.joined(separator: ",")
-      + " \(measurement.units.map { $0.joined(separator: " ") }) \(settings)"
-    let name = SHA256.hex(Array(key.utf8))
-    if let cache, let bytes = try? Files.read(cache),
-      let stored = try? PropertyListDecoder().decode(Stored.self, from: Data(bytes)),
-      stored.key == name, stored.table.isConsistent
-    {
-      report(.note("the table of \(cache) is used again"))
-      return (stored.table, true)
+  ) throws -> CompressionWork {
+    var candidate = work
+    try apply(choices, of: table, to: &candidate)
+    if weights.restores != .none {
+      let rows = try calibration.rows(of: images.dataset)
+      try candidate.restoreMoments(
+        with: CalibrationProbe(images.dataset, rows: rows, preprocessing: images.preprocessing))
     }
-    report(.note("storing every tensor in \(choices.count) ways"))
-    let coded = try measurement.coded()
-    let table = try measurement.table(coded, rows: halves.selection)
-    if let cache {
-      let encoder = PropertyListEncoder()
-      encoder.outputFormat = .binary
-      try Files.replace(cache, with: Array(try encoder.encode(Stored(key: name, table: table))))
+    if let tuning {
+      report(.note("tuning"))
+      candidate.tuned = try candidate.tune(tuning.under(limits), on: images) {
+        report(.tuning(epoch: $0, step: $1, of: $2))
+      }
     }
-    return (table, false)
-  }
-
-  private struct Stored: Codable {
-    var key: String
-    var table: DeltaTable
+    return candidate
   }
 
   /// Stores every unit as chosen.
@@ -283,23 +268,20 @@ public struct ConstrainedCompression {
   }
 
   /// The bytes of the file that do not depend on the choices, the certificate included about.
-  private func fixedBytes(
-    _ work: CompressionWork
-  ) throws -> Int {
+  private func fixedBytes(_ work: CompressionWork, decisions: Int) throws -> Int {
     let weights = work.weightNames.reduce(0) {
       $0 + (work.graph.initializers[$1]?.bytes.count ?? 0)
     }
     // Shapes and masks, the record of how the file was made, and a certificate.
-    return try ONNXFile.bytes(of: work.graph).count - weights + 14_000
+    return try ONNXFile.bytes(of: work.graph).count - weights + 13_500 + decisions / 6
   }
 
   /// The one shift of real margins that uses up the least of the limits on the selection rows.
-  private func bestShift(_ table: DeltaTable, _ margins: [Float]) -> Float {
-    let search = AllocationSearch(table, limits: limits, budget: 0)
-    let start = AllocationSearch.shift(margins, positives: table.margins.count { $0 >= 0 })
+  private func bestShift(_ judge: AllocationSearch, _ margins: [Float]) -> Float {
+    let start = AllocationSearch.shift(margins, positives: judge.positives)
     guard !limits.isBudgetOnly else { return start }
     return ([start, 0] + AllocationSearch.neighbours(of: start, margins)).min {
-      search.use(margins, shift: $0) < search.use(margins, shift: $1)
+      judge.use(margins, shift: $0) < judge.use(margins, shift: $1)
     } ?? start
   }
 
@@ -323,98 +305,5 @@ public struct ConstrainedCompression {
     checks.filter { !$0.isKept }.max {
       ($0.bound ?? .infinity) / max($0.limit, 1e-9) < ($1.bound ?? .infinity) / max($1.limit, 1e-9)
     }?.name
-  }
-
-  private static func use(_ checks: [LimitCheck]) -> Double {
-    checks.map { ($0.bound ?? .infinity) / max($0.limit, 1e-9) }.max() ?? 0
-  }
-
-  /// The smallest predicted bytes with all limits and without each of them.
-  private func costs(_ table: DeltaTable, overhead: Int) -> [Cost] {
-    func least(_ limits: CompressionLimits) -> Int? {
-      let sizes = table.units.map { $0.choices.map(\.bytes) }
-      var low = sizes.reduce(0) { $0 + ($1.min() ?? 0) }
-      var high = sizes.reduce(0) { $0 + ($1.max() ?? 0) }
-      func keeps(_ budget: Int) -> Bool {
-        (AllocationSearch(table, limits: limits, budget: budget).best()?.use ?? .infinity) <= 1
-      }
-      guard keeps(high) else { return nil }
-      if keeps(low) { return low + overhead }
-      while high - low > max(1000, high / 200) {
-        let middle = (low + high) / 2
-        if keeps(middle) { high = middle } else { low = middle }
-      }
-      return high + overhead
-    }
-    return [Cost(without: nil, bytes: least(limits))]
-      + limits.single.map { Cost(without: $0.name, bytes: least(limits.without($0.name))) }
-  }
-}
-
-extension DeltaTable {
-  /// Whether all parts have as many rows: a cache may be damaged.
-  var isConsistent: Bool {
-    let count = margins.count
-    return cells.count == count && groups > 0
-      && cells.allSatisfy { $0 >= 0 && Int($0) < 2 * groups }
-      && units.allSatisfy { unit in
-        !unit.choices.isEmpty && unit.choices.allSatisfy { $0.deltas.count == count }
-      }
-  }
-}
-
-/// Real passes over the two halves.
-struct RealPasses {
-  let images: CompressionImages
-  let halves: ValidationHalves
-  let limits: CompressionLimits
-
-  func margins(_ graph: Graph, rows: [Int]) throws -> [Float] {
-    let evaluator = Evaluator(images.preprocessing)
-    return DeltaMeasurement.margins(
-      try evaluator.run(graph, on: images.dataset, rows: rows).output.logits)
-  }
-
-  func outcomes(_ graph: Graph, rows: [Int]) throws -> Outcomes {
-    outcomes(try margins(graph, rows: rows), shift: 0, rows: rows)
-  }
-
-  func outcomes(_ margins: [Float], shift: Float, rows: [Int]) -> Outcomes {
-    let dataset = images.dataset
-    return Outcomes(
-      decisions: margins.map { $0 + shift >= 0 }, labels: rows.map { dataset.labels[$0] == 1 },
-      groups: Fairness.Attribute(
-        dataset.protected.joined(separator: " & "), groups: dataset.groupNames,
-        codes: rows.map { dataset.groups[$0] }),
-      clusters: dataset.identities.map { all in rows.map { all[$0] } })
-  }
-
-  func checks(
-    _ before: Outcomes, outcomes after: Outcomes
-  ) throws -> (checks: [LimitCheck], comparison: Comparison) {
-    var options = ComparisonOptions()
-    options.confidence = limits.confidence
-    options.margin = limits.maxDrift.values.min() ?? 0.01
-    let comparison = try Comparison(before: before, after: after, options: options)
-    return (LimitCheck.all(limits, comparison), comparison)
-  }
-}
-
-extension CompressionWork {
-  /// Adds `shift` to the margin of class 1, by the bias of the last product.
-  mutating func shiftDecision(by shift: Float) throws {
-    guard let layer = graph.nodes.lastIndex(where: { $0.operation == .gemm }),
-      graph.outputs.map(\.name) == graph.nodes[layer].outputs
-    else {
-      throw CompressionError(
-        "the model", "does not end in a fully connected layer, whose bias is the operating point")
-    }
-    BiasCorrection.ensureBias(of: layer, in: &graph)
-    let name = graph.nodes[layer].inputs[2]
-    guard var bias = graph.initializers[name]?.floats, bias.count == 2 else {
-      throw CompressionError("tensor '\(name)'", "is not a bias of two classes")
-    }
-    bias[1] += shift
-    graph.initializers[name] = Tensor(shape: [2], bias)
   }
 }

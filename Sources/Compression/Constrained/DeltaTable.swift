@@ -73,3 +73,15 @@ extension DeltaTable.Choice {
     try container.encode(deltas.withUnsafeBytes { Data($0) }, forKey: .deltas)
   }
 }
+
+extension DeltaTable {
+  /// Whether all parts have as many rows: a cache may be damaged.
+  var isConsistent: Bool {
+    let count = margins.count
+    return cells.count == count && groups > 0
+      && cells.allSatisfy { $0 >= 0 && Int($0) < 2 * groups }
+      && units.allSatisfy { unit in
+        !unit.choices.isEmpty && unit.choices.allSatisfy { $0.deltas.count == count }
+      }
+  }
+}

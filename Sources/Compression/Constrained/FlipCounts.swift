@@ -5,6 +5,11 @@ struct FlipCounts {
   /// For group `g` and label `y`, at `g * 2 + y`: rows, decisions gained, decisions lost.
   var cells: [(rows: Double, gained: Double, lost: Double)]
 
+  /// As many flips among `factor` times as many rows.
+  func times(_ factor: Double) -> FlipCounts {
+    FlipCounts(cells: cells.map { ($0.rows * factor, $0.gained * factor, $0.lost * factor) })
+  }
+
   /// The change of a rate whose flips are the given ones, and its variance.
   private func change(_ rows: Double, up: Double, down: Double) -> SIMD2<Double> {
     guard rows > 0 else { return SIMD2(0, 1) }

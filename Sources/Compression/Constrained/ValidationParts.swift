@@ -3,8 +3,9 @@ import Tensors
 
 /// The validation split in two: rows that choices are made on, and rows that no choice sees.
 ///
-/// All images of one person are on one side, where identities are known.
-public struct ValidationHalves: Hashable, Sendable {
+/// A quarter is for choices, since bounds are as narrow as the rows of verdict are many. All images
+/// of one person are on one side, where identities are known.
+public struct ValidationParts: Hashable, Sendable {
   /// The rows for choices.
   public var selection: [Int]
   /// The rows for the verdict.
@@ -16,7 +17,7 @@ public struct ValidationHalves: Hashable, Sendable {
   ///
   /// - Parameters:
   ///   - dataset: The data.
-  ///   - limit: The largest number of selection rows; what is beyond goes to nobody.
+  ///   - limit: The largest number of selection rows, but for the other images of the last person.
   ///   - seed: Decides who is where.
   /// - Throws: ``CompressionError`` when one of the sides would be empty.
   public init(
@@ -24,23 +25,33 @@ public struct ValidationHalves: Hashable, Sendable {
   ) throws(CompressionError) {
     self.seed = seed
     self.limit = limit
-    selection = []
-    verification = []
-    for row in dataset.rows(in: .validation) {
+    let rows = dataset.rows(in: .validation)
+    var people: [UInt64: [Int]] = [:]
+    for row in rows {
       let person = UInt64(
         bitPattern: Int64(dataset.identities?[row] ?? Int32(truncatingIfNeeded: row)))
+      people[person, default: []].append(row)
+    }
+    let order = people.keys.map { person -> (place: UInt64, person: UInt64) in
       var random = SplitMix64(seed: seed ^ 0x5e1ec7, stream: person)
-      if random.next() & 1 == 0 {
-        if selection.count < limit { selection.append(row) }
+      return (random.next(), person)
+    }.sorted { $0 < $1 }
+    selection = []
+    verification = []
+    for (_, person) in order {
+      if selection.count < min(limit, rows.count / 4) {
+        selection += people[person] ?? []
       } else {
-        verification.append(row)
+        verification += people[person] ?? []
       }
     }
+    selection.sort()
+    verification.sort()
     guard !selection.isEmpty, !verification.isEmpty else {
       throw CompressionError(
         dataset.folder,
-        "its validation split has \(selection.count + verification.count) images, too few to "
-          + "choose on some and verify on others")
+        "its validation split has \(rows.count) images, too few to choose on some and verify on "
+          + "others")
     }
   }
 

@@ -1,0 +1,44 @@
+extension AllocationSearch {
+  /// About the shift that makes `positives` of the margins positive, by counting in narrow bins.
+  static func shift(_ margins: [Float], positives: Int) -> Float {
+    let bins = 2048
+    let reach: Float = 8
+    var counts = [Int32](repeating: 0, count: bins + 2)
+    for margin in margins {
+      let place = (min(max(margin, -reach), reach) + reach) * (Float(bins) / (2 * reach))
+      counts[Int(place) + 1] &+= 1
+    }
+    var above = 0
+    var bin = bins + 1
+    while bin > 0 {
+      let more = above + Int(counts[bin])
+      if more >= positives {
+        // The border that is nearer in rows.
+        let edge = more - positives <= positives - above ? bin - 1 : bin
+        return reach - Float(edge) * (2 * reach / Float(bins))
+      }
+      above = more
+      bin -= 1
+    }
+    return reach
+  }
+
+  /// Shifts on either side of `shift`, up to half a standard deviation of the margins.
+  static func neighbours(of shift: Float, _ margins: [Float]) -> [Float] {
+    let spread = spread(margins)
+    return (-25...25).map { shift + Float($0) * spread / 50 }
+  }
+
+  /// The standard deviation of margins.
+  static func spread(_ margins: [Float]) -> Float {
+    let count = Float(max(1, margins.count))
+    let mean = margins.reduce(0, +) / count
+    return (margins.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count).squareRoot()
+  }
+
+  /// The share of operating points within `reach` of 0 that `margin` is above.
+  @inline(__always)
+  static func share(_ margin: Float, reach: Float) -> Float {
+    min(max(0.5 + margin / (2 * reach), 0), 1)
+  }
+}
