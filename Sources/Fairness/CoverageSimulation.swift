@@ -454,7 +454,8 @@ public struct CoverageSimulation: Sendable {
     var lines = ["| what | method | share | ± | samples |", "| --- | --- | --- | --- | --- |"]
     let parts: [(String, () -> [Line])] = [
       ("rates", rates), ("gaps", gaps), ("drifts", drifts), ("composite drifts", compositeDrifts),
-      ("alarms", alarms), ("drifts by cluster", clusteredDrifts), ("calibration errors", calibration), ("pooled rates", pooling),
+      ("alarms", alarms), ("drifts by cluster", clusteredDrifts),
+      ("calibration errors", calibration), ("pooled rates", pooling),
     ]
     for (name, part) in parts {
       progress("simulating \(name)")
