@@ -39,8 +39,9 @@ import Testing
       #expect(time < .seconds(1), "\(time) for \(Data(bytes).base64EncodedString())")
     }
     if keeps { try FileManager.default.removeItem(atPath: path) }
-    // The files are 14 KB at most; the sanitizer keeps freed memory for a while.
-    #expect(peakBytes() - before < 600 << 20)
+    // The peak is the process's: only a long run has it to itself. The files are 14 KB at most;
+    // the sanitizer keeps freed memory for a while.
+    if keeps { #expect(peakBytes() - before < 600 << 20) }
   }
 
   @Test(arguments: 0..<10 as Range<UInt64>)
