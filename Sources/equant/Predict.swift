@@ -99,6 +99,9 @@ extension Split: ExpressibleByArgument {
   /// The three names.
   public static var allValueStrings: [String] { allCases.map { "\($0)" } }
 
+  /// None: the names say it all.
+  public static var allValueDescriptions: [String: String] { [:] }
+
   /// The name that is shown in help.
   public var defaultValueDescription: String { "\(self)" }
 }
