@@ -123,7 +123,7 @@ let package = Package(
       ],
       resources: [
         "page.html", "page.css", "core.js", "tables.js", "charts.js", "threshold.js", "flips.js",
-        "sections.js", "glossary.html",
+        "files.js", "sections.js", "glossary.html",
       ].map { .embedInCode("Resources/\($0)") }),
     .executableTarget(
       name: "equant",

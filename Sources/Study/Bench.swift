@@ -44,7 +44,7 @@ struct Bench {
     self.data = data
   }
 
-  private var book: Workbook { study.book }
+  var book: Workbook { study.book }
 
   /// Makes the model of a recipe and its predictions.
   mutating func make(

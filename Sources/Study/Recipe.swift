@@ -16,6 +16,8 @@ extension Study {
     var base: String?
     /// Further models it is held against, as what was before, by key.
     var against: [String] = []
+    /// How weights are stored, where that can be tried on one layer at a time.
+    var stores: Scheme?
     /// Everything else that decides the result, as text.
     var settings: (_ seed: UInt64) throws -> String
     /// How it is made.
@@ -80,11 +82,11 @@ extension Study {
 
   /// A model that `make` makes smaller from `base`, as `settings` say.
   func compressed(
-    _ model: String, _ title: String, of base: String, against: [String] = [],
+    _ model: String, _ title: String, of base: String, stores: Scheme? = nil,
     settings: some Encodable, make: @escaping (_ base: Graph, _ seed: UInt64) throws -> Graph
   ) -> Recipe {
     Recipe(
-      model: model, title: title, base: base, against: against,
+      model: model, title: title, base: base, stores: stores,
       settings: { _ in try Self.text(settings) },
       work: .compress { seed, base in try make(base, seed) })
   }

@@ -31,7 +31,11 @@ extension Study {
 
   /// The int8 twin of a model, calibrated on training images.
   private func quantized(_ model: String, _ title: String, of base: String) -> Recipe {
-    compressed(model, title, of: base, settings: settings.quantization) { graph, _ in
+    // Weights of layers whose batch norms stay apart are not those of the folded network.
+    let stores = settings.quantization.keepsBatchNorms ? nil : Scheme.int8
+    return compressed(
+      model, title, of: base, stores: stores, settings: settings.quantization
+    ) { graph, _ in
       try quantizeInt8(
         graph, on: dataset, preprocessing: settings.training.preprocessing,
         settings: settings.quantization
@@ -44,9 +48,11 @@ extension Study {
   private func clustered(
     _ model: String, _ title: String, of base: String, clusters: Int
   ) -> Recipe {
-    let scheme = "kmeans:\(clusters)"
-    return compressed(model, title, of: base, settings: scheme) { graph, _ in
-      try compress(graph, scheme: Scheme(scheme)).graph
+    guard let scheme = try? Scheme("kmeans:\(clusters)") else {
+      preconditionFailure("\(clusters) clusters")
+    }
+    return compressed(model, title, of: base, stores: scheme, settings: "\(scheme)") { graph, _ in
+      try compress(graph, scheme: scheme).graph
     }
   }
 

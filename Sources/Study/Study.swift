@@ -26,6 +26,8 @@ public struct Study {
     ///
     /// Empty makes all there are.
     public var models: [String] = []
+    /// On how many validation rows the layers are compressed one at a time; 0 for none.
+    public var sensitivityRows = 1000
 
     /// The defaults of the rooms, and one seed.
     public init() {}
@@ -81,6 +83,7 @@ public struct Study {
     var rows: [StudyResult.Row] = []
     var comparisons: [StudyResult.Pair] = []
     var figures = StudyResult.Figures()
+    var sensitivity: [StudyResult.Sensitivity] = []
     var files: [String: String] = [:]
     for seed in settings.seeds {
       var bench = Bench(study: self, seed: seed, data: fingerprint)
@@ -100,6 +103,8 @@ public struct Study {
           figures.addFlips(recipe.model, base: other, seed: seed, before.test, made.test)
         }
       }
+      // One seed shows where a network gives way.
+      if seed == settings.seeds[0] { sensitivity = try bench.sensitivity(of: recipes, report) }
     }
     // The tables' order: model by model, the seeds together.
     let order = recipes.map(\.model)
@@ -113,7 +118,7 @@ public struct Study {
         StudyResult.Model(
           model: recipe.model, title: recipe.title, kind: recipe.work.kind, base: recipe.base)
       },
-      rows: rows, comparisons: comparisons, figures: figures,
+      rows: rows, comparisons: comparisons, figures: figures, sensitivity: sensitivity,
       provenance: Provenance(
         versions: host.versions, processor: host.processor, threads: host.threads,
         seeds: settings.seeds, data: try describeData(fingerprint),

@@ -1,3 +1,4 @@
+public import Compression
 public import Fairness
 public import Files
 import Foundation
@@ -96,6 +97,20 @@ public struct StudyResult: Hashable, Codable, Sendable {
     public var comparison: Comparison
   }
 
+  /// What compressing one layer of a model at a time does to its decisions.
+  public struct Sensitivity: Hashable, Codable, Sendable {
+    /// The key of the compressed model whose way of storing weights is tried.
+    public var model: String
+    /// The key of the float model whose layers are compressed.
+    public var base: String
+    /// The seed of the training run.
+    public var seed: UInt64
+    /// The split that the rows are of.
+    public var split: String
+    /// What was measured.
+    public var measured: LayerSensitivity
+  }
+
   /// One row a model and seed, in the order of the tables.
   public var rows: [Row]
   /// One pair for each model that was made from another, and seed.
@@ -110,18 +125,21 @@ public struct StudyResult: Hashable, Codable, Sendable {
   public var findings: [String]?
   /// The numbers behind the figures; nil in a file of an older version.
   public var figures: Figures?
+  /// Which layers each group depends on; nil in a file of an older version.
+  public var sensitivity: [Sensitivity]?
   /// What the numbers were computed from and with.
   public var provenance: Provenance
 
   /// The results of the given rows; what follows from them is computed here.
   public init(
     models: [Model]? = nil, rows: [Row], comparisons: [Pair], figures: Figures? = nil,
-    provenance: Provenance
+    sensitivity: [Sensitivity]? = nil, provenance: Provenance
   ) {
     self.models = models
     self.rows = rows
     self.comparisons = comparisons
     self.figures = figures
+    self.sensitivity = sensitivity
     self.provenance = provenance
     summary = Summary.all(of: rows)
     effects = Effect.all(of: comparisons)

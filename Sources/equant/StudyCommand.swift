@@ -157,6 +157,7 @@ struct StudyCommand: ParsableCommand {
       // FairALM goes on from the fine-tuned model: two epochs and one are the time of three.
       settings.training.epochs = 2
       settings.furtherEpochs = 1
+      settings.sensitivityRows = 500
       settings.models = [
         "int8", "fairalm-int8", "calibrated-eo-int8", "calibrated-eo", "kmeans-16", "kmeans-8",
         "rethreshold-int8", "rethreshold-kmeans-16", "rethreshold-kmeans-8",

@@ -40,7 +40,9 @@ class Tab:
         self.page.wait_for_selector("html[data-ready]")
 
     def drawn(self):
+        """Waits for the charts near the top, and has the others drawn as for a print."""
         self.page.wait_for_selector("html[data-drawn]")
+        self.page.evaluate("dispatchEvent(new Event('beforeprint'))")
 
     def close(self):
         strangers = [url for url in self.requests

@@ -161,6 +161,57 @@ def check_flips(tab, study, result):
           "pictures are in the page")
 
 
+def check_laziness(tab):
+    tab.page.wait_for_selector("html[data-drawn]")
+    charts = tab.page.locator(".plot").count()
+    count = lambda: tab.page.locator(".plot:has(.main-svg)").count()
+    check(0 < count() < charts, f"{count()} of {charts} charts are drawn before one scrolls")
+    last = tab.page.locator(".plot").last
+    last.scroll_into_view_if_needed()
+    last.locator(".main-svg").first.wait_for()
+    check(True, "a chart is drawn when somebody comes near")
+    tab.page.emulate_media(media="print")
+    check(count() == charts, f"on paper {count()} of {charts} charts are drawn")
+    tab.page.emulate_media(media="screen")
+    tab.page.evaluate("scrollTo(0, 0)")
+
+
+def check_sensitivity(tab, result):
+    for one in result["sensitivity"]:
+        check(one["split"] == "validation", "layers are tried on validation rows")
+    one = result["sensitivity"][0]
+    shown = {cells[0]: cells[1:] for cells in rows_of(
+        tab, "#files table:has(caption:text('Each layer alone')) tbody tr")}
+    for layer in one["measured"]["layers"]:
+        expected = [str(layer["weights"]), str(layer["bytes"])]
+        for group in dict.fromkeys(cell["group"] for cell in layer["cells"]):
+            cells = [cell for cell in layer["cells"] if cell["group"] == group]
+            expected += [f"{cell['shift']:+.3f}" for cell in cells]
+            expected.append(f"{sum(c['lost'] + c['gained'] for c in cells)} of "
+                            f"{sum(c['count'] for c in cells)}")
+        found = [text.replace("+-", "-") for text in shown[layer["layer"]]]
+        # Minus zero is written with either sign.
+        zero = lambda text: text.replace("-0.000", "+0.000")
+        check(list(map(zero, found)) == list(map(zero, expected)),
+              f"layer {layer['layer']}: {found} not {expected}")
+
+
+def check_certificate(browser, folder, study):
+    """A certified model that is put into the folder has its claims on the page."""
+    equant("compress", study / "seed-0/fine-tuned.onnx", "--budget", "40MB", "--max-accuracy-drop",
+           "0.9", "--choices", "kmeans:64", "--data", folder / "faces", "--out",
+           study / "certified.onnx", "--quiet")
+    out = folder / "certified.html"
+    equant("report", study, "--out", out)
+    tab = Tab(browser, out.as_uri())
+    text = tab.page.text_content("#provenance")
+    check("Certificate of certified.onnx" in text, "a certificate is shown")
+    check("made from Fine-tuned (normal) under a budget of 40.00 MB" in text, "with what it is of")
+    cells = rows_of(tab, "#provenance table:has(caption:text('Limits of')) tbody tr")[0]
+    check(cells[:2] == ["accuracy", "0.9000"] and cells[4] == "yes", f"and its limits: {cells}")
+    tab.close()
+
+
 def check_page(browser, study, shots):
     url = (study / "report.html").as_uri()
     size = (study / "report.html").stat().st_size
@@ -173,14 +224,16 @@ def check_page(browser, study, shots):
         tab.page.wait_for_selector("html[data-drawn]")
         drawn.append(int(tab.page.locator("html").get_attribute("data-drawn")))
         tab.close()
-    print(f"test-pages: {size} bytes, interactive after {min(times)} ms, all drawn "
+    print(f"test-pages: {size} bytes, interactive after {min(times)} ms, the first charts drawn "
           f"after {min(drawn)} ms")
     check(min(times) < 2000, f"interactive only after {min(times)} ms")
     tab = Tab(browser, url)
+    check_laziness(tab)
     tab.drawn()
     check_tables(tab, result)
     check_threshold(tab, study, result)
     check_flips(tab, study, result)
+    check_sensitivity(tab, result)
     charts, twins = tab.page.locator("figure").count(), tab.page.locator("figure table").count()
     check(charts >= 7 and charts == twins, f"{charts} charts have {twins} tables")
     check(tab.page.locator(".plot .main-svg").count() >= charts, "every chart is drawn")
@@ -240,8 +293,9 @@ def main():
             executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         check_page(browser, study, shots)
         check_hostile(browser, hostile)
+        check_certificate(browser, folder, study)
         check_two(browser, [study, hostile], folder)
-        check_dashboard(browser, folder, study)
+        check_dashboard(browser, folder, study, shots)
         browser.close()
     print(f"test-pages: {tools.checks} checks passed")
 

@@ -53,7 +53,8 @@ public struct ReportPage {
     let page = Self.text(PackageResources.page_html)
     let scripts = [
       PackageResources.core_js, PackageResources.tables_js, PackageResources.charts_js,
-      PackageResources.threshold_js, PackageResources.flips_js, PackageResources.sections_js,
+      PackageResources.threshold_js, PackageResources.flips_js, PackageResources.files_js,
+      PackageResources.sections_js,
     ].map(Self.text).joined(separator: "\n")
     var bytes: [UInt8] = []
     // One pass over the template, so that nothing inside a part is taken for a place to fill.
@@ -134,6 +135,7 @@ public struct ReportPage {
       var scores: [ScoreHistogram]
       var flips: [FlipSet]
       var files: [FileBreakdown]
+      var certified: [CertifiedFile]
       var curves: [StudyResult.Figures.Training]
       var missing: [String]
     }
@@ -148,7 +150,7 @@ public struct ReportPage {
             markdown: $0.rendered(as: .markdown), csv: $0.rendered(as: .csv),
             latex: $0.rendered(as: .latex))
         }, scores: study.scores, flips: study.flips, files: study.files,
-        curves: study.result.figures?.training ?? [], missing: study.missing)
+        certified: study.certified, curves: study.result.figures?.training ?? [], missing: study.missing)
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

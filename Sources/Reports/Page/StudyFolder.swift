@@ -20,6 +20,8 @@ public struct StudyFolder: Sendable {
   public var flips: [FlipSet] = []
   /// Where the bytes of each model file go.
   public var files: [FileBreakdown] = []
+  /// Models in the folder that carry a certificate.
+  public var certified: [CertifiedFile] = []
   /// What could not be shown, and why, in plain words.
   public var missing: [String] = []
 
@@ -43,6 +45,7 @@ public struct StudyFolder: Sendable {
     result = try StudyResult(contentsOf: "\(folder)/study.json")
     readPredictions(thumbnails: thumbnails)
     readModels()
+    readCertificates()
   }
 
   private mutating func readPredictions(thumbnails: Int) {
@@ -102,6 +105,25 @@ public struct StudyFolder: Sendable {
         files.append(found)
       } catch {
         missing.append("\(row.file) could not be read as a model: left out")
+      }
+    }
+  }
+
+  /// Looks for certificates in the models that were put beside those of the study.
+  private mutating func readCertificates() {
+    let known = Set(result.rows.map(\.file))
+    let folders = [""] + result.provenance.seeds.map { "seed-\($0)/" }
+    let names = folders.flatMap { folder in
+      ((try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(folder)")) ?? [])
+        .filter { $0.hasSuffix(".onnx") }.map { folder + $0 }
+    }
+    for name in names.sorted() where !known.contains(name) {
+      do {
+        if let found = try CertifiedFile(path: "\(path)/\(name)", file: name) {
+          certified.append(found)
+        }
+      } catch {
+        missing.append("\(name) could not be read for a certificate: left out")
       }
     }
   }

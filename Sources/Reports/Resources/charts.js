@@ -21,19 +21,46 @@ function theme() {
 }
 
 const drawn = new Set();
+/// Charts that nobody has come near yet, and those that somebody has.
+const unseen = new Set();
 const waiting = [];
 let isDrawing = false;
+let hasLooked = false;
+
+/// Notices when a chart comes within a screen of what is looked at.
+const watcher = new IntersectionObserver(entries => {
+  hasLooked = true;
+  for (const { target, isIntersecting } of entries) {
+    if (isIntersecting) want(target);
+  }
+  if (!isDrawing) drawWaiting();
+}, { rootMargin: "100% 0px" });
+
+function want(plot) {
+  watcher.unobserve(plot);
+  if (unseen.delete(plot)) waiting.push(plot);
+}
 
 /// Draws what waits, one chart at a time, so that the page answers in between.
 function drawWaiting() {
+  // The library comes last, being most of the page: until then tables and sliders work already.
+  if (!window.Plotly) return;
   const next = waiting.shift();
   isDrawing = next != null;
   if (!next) {
+    // Before the first look nothing waits either.
+    if (!hasLooked && unseen.size > 0) return;
     document.documentElement.dataset.drawn = Math.round(performance.now());
     return;
   }
   if (next.isConnected) next.draw();
   setTimeout(drawWaiting, 0);
+}
+
+/// Draws all charts at once: paper shows them all.
+function drawAll() {
+  for (const plot of unseen) want(plot);
+  for (const plot of waiting.splice(0)) if (plot.isConnected) plot.draw();
 }
 
 function layoutOf(chart) {
@@ -80,17 +107,16 @@ function chart({ title, summary, traces, layout, table, size = "", height = 0 })
     });
     drawn.add(plot);
   };
-  waiting.push(plot);
-  if (!isDrawing && window.Plotly) {
-    isDrawing = true;
-    setTimeout(drawWaiting, 0);
-  }
+  unseen.add(plot);
+  watcher.observe(plot);
   return made;
 }
 
 /// Takes the charts of a section off before it is drawn anew.
 function clear(body) {
   for (const plot of body.querySelectorAll(".plot")) {
+    watcher.unobserve(plot);
+    unseen.delete(plot);
     if (drawn.delete(plot)) Plotly.purge(plot);
   }
   body.replaceChildren();
@@ -100,7 +126,7 @@ function redrawAll() {
   for (const plot of drawn) plot.draw();
 }
 
-// The library comes last, being most of the page: until then tables and sliders work already.
 document.addEventListener("DOMContentLoaded", drawWaiting);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
-matchMedia("print").addEventListener("change", redrawAll);
+addEventListener("beforeprint", drawAll);
+matchMedia("print").addEventListener("change", () => { drawAll(); redrawAll(); });

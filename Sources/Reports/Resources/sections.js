@@ -284,74 +284,6 @@ sections.training = (study, body) => {
   body.append(figures);
 };
 
-/// A layer's name without the operator that ONNX's exporters put behind it.
-const shortName = layer => layer.replace(/^\//, "").replace(/\/[A-Z][A-Za-z]*$/, "");
-
-sections.files = (study, body) => {
-  if (study.files.length === 0) {
-    body.append(element("p", {}, "The model files are no longer beside study.json."));
-    return;
-  }
-  const codecs = unique(study.files.flatMap(file => file.parts.map(part => part.codec)));
-  const sum = (file, codec) => file.parts.reduce((total, part) =>
-    total + (part.codec === codec ? part.bytes : 0), 0);
-  body.append(chart({
-    title: "What the bytes of each file are",
-    summary: study.files.map(file => `${titleOf(study, file.model)}: ${megabytes(file.bytes)}`)
-      .join(", ") + ". Names, operators and metadata are the rest.",
-    traces: () => [...codecs.map((codec, index) => ({
-      type: "bar", orientation: "h", name: codec, marker: { color: hue(index) },
-      y: study.files.map(file => plain(titleOf(study, file.model))),
-      x: study.files.map(file => sum(file, codec) / 1e6),
-      hovertemplate: "%{x:.3f} MB",
-    })), {
-      type: "bar", orientation: "h", name: "the rest", marker: { color: "#888888" },
-      y: study.files.map(file => plain(titleOf(study, file.model))),
-      x: study.files.map(file => file.overhead / 1e6), hovertemplate: "%{x:.3f} MB",
-    }],
-    layout: () => ({
-      barmode: "stack", xaxis: { title: { text: "MB" } }, yaxis: { autorange: "reversed" },
-    }),
-    size: study.files.length < 4 ? "short" : "",
-    table: makeTable("Bytes by codec", ["model", ...codecs, "the rest", "the file"],
-      study.files.map(file => [titleOf(study, file.model),
-        ...codecs.map(codec => String(sum(file, codec))), String(file.overhead), String(file.bytes)])),
-  }).figure);
-
-  const content = element("div");
-  const show = index => {
-    clear(content);
-    const file = study.files[index];
-    const layers = unique(file.parts.map(part => part.layer));
-    const kinds = unique(file.parts.map(part => part.codec));
-    const largest = file.parts.reduce((most, part) => part.bytes > most.bytes ? part : most);
-    content.append(chart({
-      title: `Bytes of each layer of ${titleOf(study, file.model)}`,
-      summary: `${layers.length} layers; the largest part is ${largest.role} of ${largest.layer} `
-        + `with ${megabytes(largest.bytes)} as ${largest.codec}.`,
-      traces: () => kinds.map(codec => ({
-        type: "bar", name: codec, marker: { color: hue(codecs.indexOf(codec)) },
-        x: layers.map(layer => plain(shortName(layer))),
-        y: layers.map(layer => file.parts.reduce((total, part) =>
-          total + (part.layer === layer && part.codec === codec ? part.bytes : 0), 0) / 1e6),
-        hovertemplate: "%{x}<br>%{y:.4f} MB",
-      })),
-      layout: () => ({
-        barmode: "stack", xaxis: { tickangle: -60, tickfont: { size: 10 } },
-        yaxis: { title: { text: "MB" } },
-      }),
-      size: "tall",
-      table: makeTable(`Bytes of ${titleOf(study, file.model)}`,
-        ["layer", "role", "codec", "numbers", "bytes", "bits a number"],
-        file.parts.map(part => [part.layer, part.role, part.codec, String(part.count),
-          String(part.bytes), part.count ? (8 * part.bytes / part.count).toFixed(1) : ""]), [0, 1, 2]),
-    }).figure);
-  };
-  body.append(element("div", { class: "tools" }, chooser("Model",
-    study.files.map((file, index) => [index, titleOf(study, file.model)]), show)), content);
-  show(0);
-};
-
 sections.provenance = (study, body) => {
   const { provenance } = study.result;
   const facts = [
@@ -364,6 +296,7 @@ sections.provenance = (study, body) => {
     ...study.missing.map(text => element("p", { class: "warning" }, text)),
     element("dl", { class: "facts" }, ...facts.flatMap(([name, value]) =>
       [element("dt", {}, name), element("dd", {}, value)])),
+    ...certificates(study),
     element("details", {}, element("summary", {}, "Settings"),
       ...Object.entries(provenance.settings).map(([name, value]) =>
         element("p", {}, `${name}: `, element("code", {}, value)))),
@@ -373,6 +306,28 @@ sections.provenance = (study, body) => {
     element("p", { class: "note" }, "Numbers are of the test rows, which nothing was fitted to. "
       + "Each model was written to its file, read back, and measured as read."));
 };
+
+/// What is claimed of the models in the folder that carry a certificate.
+function certificates(study) {
+  return study.certified.flatMap(found => {
+    const base = study.result.rows.find(row => row.sha256 === found.base.sha256 && !row.repair);
+    const confidence = percent(found.limits.confidence, 0);
+    return [
+      element("h3", {}, `Certificate of ${found.file}`),
+      found.isIntact ? null : element("p", { class: "warning" },
+        "The file is not the one that was certified: what follows is not about it."),
+      element("p", {}, `${megabytes(found.bytes)}, made from `
+        + (base ? base.title : `a model that is not of this study (SHA-256 ${found.base.sha256})`)
+        + ` under a budget of ${megabytes(found.limits.bytes)}. On ${found.rows} validation rows that `
+        + `no choice has seen, ${found.flips} decisions changed, and every true number is below its `
+        + `bound with ${confidence} confidence.`),
+      makeTable(`Limits of ${found.file}`, ["limit on", "allowed", "found", "bound", "kept"],
+        found.checks.map(check => [check.name, decimal(check.limit, 4), decimal(check.value, 4),
+          decimal(check.bound, 4), check.isKept ? "yes" : "no"]), [0, 4]),
+      element("p", { class: "note" }, "Read from the file. 'equant verify-certificate' with the data computes it anew."),
+    ].filter(Boolean);
+  });
+}
 
 /// All studies in one table.
 function compareStudies() {
