@@ -72,6 +72,7 @@ public struct LayerSensitivity: Hashable, Codable, Sendable {
   ///   - images: The data.
   ///   - rows: The rows that are measured, at least one.
   ///   - progress: Told how many passes are done, and of how many.
+  /// - Returns: Every layer with every group and label.
   /// - Throws: ``CompressionError`` when graph, scheme and data do not go together, and what reading
   ///   images and running graphs throws.
   public static func measure(

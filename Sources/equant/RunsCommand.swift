@@ -90,6 +90,12 @@ struct RunsCommand: ParsableCommand {
       try output.write(Shown(run: found, events: events)) { Self.text(found, events) }
     }
 
+    /// Six digits, which is more than any of these numbers knows; the JSON has them all.
+    private static func numberText(_ value: Double) -> String {
+      value == value.rounded() && abs(value) < 1e15
+        ? String(Int(value)) : String(format: "%.6g", value)
+    }
+
     private static func text(_ run: Run, _ events: [RunEvent]) -> String {
       var lines = [
         "run \(run.id ?? 0): \(run.kind.rawValue) of \(printable(run.title)), "
@@ -100,7 +106,7 @@ struct RunsCommand: ParsableCommand {
       if let progress = run.progress, run.state == .running { lines.append(printable(progress)) }
       if let summary = run.summary { lines.append(printable(summary)) }
       for (title, values) in [
-        ("results", run.results.mapValues { "\($0)" }), ("settings", run.settings),
+        ("results", run.results.mapValues(numberText)), ("settings", run.settings),
         ("made from", run.fingerprints), ("files", run.files),
       ] where !values.isEmpty {
         lines += ["", title]

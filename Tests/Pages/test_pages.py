@@ -199,7 +199,7 @@ def check_sensitivity(tab, result):
 def check_certificate(browser, folder, study):
     """A certified model that is put into the folder has its claims on the page."""
     equant("compress", study / "seed-0/fine-tuned.onnx", "--budget", "40MB", "--max-accuracy-drop",
-           "0.9", "--choices", "kmeans:64", "--data", folder / "faces", "--out",
+           "0.9", "--choice", "kmeans:64", "--data", folder / "faces", "--out",
            study / "certified.onnx", "--quiet")
     out = folder / "certified.html"
     equant("report", study, "--out", out)
@@ -245,6 +245,8 @@ def check_page(browser, study, shots):
     check(Path(download.value.path()).read_text().startswith("<svg"), "a chart saves as SVG")
     tab.page.emulate_media(media="print", color_scheme="light")
     check(tab.page.locator("nav").is_hidden(), "print has no navigation")
+    if shots:
+        tab.page.screenshot(path=f"{shots}/print.png", full_page=True)
     tab.close()
     for name, width, height in (("desktop", 1280, 900), ("phone", 390, 844)):
         for scheme in ("light", "dark"):
@@ -267,7 +269,7 @@ def check_hostile(browser, study):
     tab.close()
 
 
-def check_two(browser, studies, folder):
+def check_two(browser, studies, folder, shots):
     out = folder / "both.html"
     equant("report", *studies, "--out", out, "--link-plotly")
     check(out.stat().st_size < 2_000_000, "a linked page is small")
@@ -275,6 +277,8 @@ def check_two(browser, studies, folder):
     tab.drawn()
     names = {cells[0] for cells in rows_of(tab, "#comparison tbody tr")}
     check(names == {study.name for study in studies}, "the studies stand side by side")
+    if shots:
+        tab.page.screenshot(path=f"{shots}/two.png", full_page=True)
     tab.page.locator("html").evaluate("root => delete root.dataset.drawn")
     tab.page.locator("#study").select_option("1")
     tab.drawn()
@@ -294,7 +298,7 @@ def main():
         check_page(browser, study, shots)
         check_hostile(browser, hostile)
         check_certificate(browser, folder, study)
-        check_two(browser, [study, hostile], folder)
+        check_two(browser, [study, hostile], folder, shots)
         check_dashboard(browser, folder, study, shots)
         browser.close()
     print(f"test-pages: {tools.checks} checks passed")

@@ -92,8 +92,11 @@ async function read(address) {
 
 /// Everything of a run by name, for the list of facts and for comparing.
 function factsOf(run) {
+  // Six digits say more than any of these numbers knows; the JSON has them all.
+  const text = value => typeof value === "number" && !Number.isInteger(value)
+    ? String(Number(value.toPrecision(6))) : String(value);
   const group = (title, values) =>
-    Object.entries(values).sort().map(([name, value]) => [`${title}: ${name}`, String(value)]);
+    Object.entries(values).sort().map(([name, value]) => [`${title}: ${name}`, text(value)]);
   return new Map([
     ...columns.map(column => [column.title, column.text(run)]),
     ...group("result", run.results), ...group("setting", run.settings),

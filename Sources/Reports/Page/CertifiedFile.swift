@@ -1,4 +1,5 @@
 public import Compression
+import Fairness
 import Files
 import Graphs
 

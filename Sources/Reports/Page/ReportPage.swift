@@ -150,7 +150,8 @@ public struct ReportPage {
             markdown: $0.rendered(as: .markdown), csv: $0.rendered(as: .csv),
             latex: $0.rendered(as: .latex))
         }, scores: study.scores, flips: study.flips, files: study.files,
-        certified: study.certified, curves: study.result.figures?.training ?? [], missing: study.missing)
+        certified: study.certified, curves: study.result.figures?.training ?? [],
+        missing: study.missing)
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
