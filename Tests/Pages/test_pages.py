@@ -133,7 +133,13 @@ def check_threshold(tab, study, result):
 
 
 def check_flips(tab, study, result):
-    pair = result["comparisons"][0]
+    # What quantization alone flips differs by processor and can be nobody in so small a study.
+    pairs = result["comparisons"]
+    # The page shows only so many pictures: the fewest flips that there are.
+    counts = [sum(f["gained"] + f["lost"] for f in pair["comparison"]["flips"]) for pair in pairs]
+    index = counts.index(min(count for count in counts if count))
+    pair = pairs[index]
+    tab.page.locator("#flips .tools >> nth=0 >> select").select_option(str(index))
     named = {row["model"]: row for row in result["rows"] if row["seed"] == pair["seed"]}
     before = {p["id"]: p for p in predictions(study, named[pair["base"]])}
     after = {p["id"]: p for p in predictions(study, named[pair["model"]])}
@@ -143,7 +149,6 @@ def check_flips(tab, study, result):
     check(sum(int(c[3]) + int(c[4]) for c in cells) == len(flipped), "flips are counted")
     check(sum(f["gained"] + f["lost"] for f in pair["comparison"]["flips"]) == len(flipped),
           "study.json counts the same flips")
-    check(flipped, "somebody flipped in the study of this test")
     group = flipped[0]["group"]
     selects = tab.page.locator("#flips .tools >> nth=1 >> select")
     selects.nth(0).select_option(group)
@@ -171,7 +176,10 @@ def check_laziness(tab):
     last.locator(".main-svg").first.wait_for()
     check(True, "a chart is drawn when somebody comes near")
     tab.page.emulate_media(media="print")
-    check(count() == charts, f"on paper {count()} of {charts} charts are drawn")
+    # The browser tells the page of the change in its own time.
+    tab.page.wait_for_function(
+        "count => document.querySelectorAll('.plot:has(.main-svg)').length === count", arg=charts)
+    check(True, "on paper all charts are drawn")
     tab.page.emulate_media(media="screen")
     tab.page.evaluate("scrollTo(0, 0)")
 
@@ -299,7 +307,7 @@ def main():
         check_hostile(browser, hostile)
         check_certificate(browser, folder, study)
         check_two(browser, [study, hostile], folder, shots)
-        check_dashboard(browser, folder, study, shots)
+        check_dashboard(browser, folder, study)
         browser.close()
     print(f"test-pages: {tools.checks} checks passed")
 
