@@ -1,6 +1,7 @@
 """How fast do the same ONNX files run in Equant, ONNX Runtime, OpenVINO and PyTorch?
 
-    python Benchmarks/inference.py [--binary .build/release/equant] [--threads 2] [--rounds 8]
+    python Benchmarks/inference.py [MODEL ...] [--binary .build/release/equant] [--threads 2]
+        [--rounds 8]
         [--cases f32:64x64,int8:64x64,...] [--float model.onnx --int8 model-int8.onnx] [--json FILE]
 
 Every engine is a process of its own that runs bursts on request; the engines take turns, so that
@@ -10,6 +11,9 @@ makes a two-class ResNet-18 and quantizes it with ONNX Runtime (QDQ, per channel
 its reduce_range, weights from -64 to 64, which processors without VNNI multiply exactly in one pass).
 PyTorch runs the same network: f32 and bf16 from the same weights in eager mode (best of NCHW and channels-last),
 int8 by its x86 engine with fused modules.
+
+MODEL is one of torchvision's, by default resnet18; the others are run at 224 x 224, in f32 and int8,
+and in PyTorch in f32 only.
 
 Prints one table and, with --json, writes the same numbers.
 """
@@ -23,8 +27,8 @@ import tempfile
 import time
 
 
-def make_models(folder):
-    """A two-class ResNet-18 with lively statistics, as float and as int8 ONNX files, by name."""
+def make_models(folder, network="resnet18"):
+    """A two-class network with lively statistics, as float and as int8 ONNX files, by name."""
     import numpy as np
     import torch
     import torchvision
@@ -32,7 +36,7 @@ def make_models(folder):
         CalibrationDataReader, QuantFormat, QuantType, quantize_static)
 
     torch.manual_seed(0)
-    model = torchvision.models.resnet18(num_classes=2).train()
+    model = getattr(torchvision.models, network)(num_classes=2).train()
     with torch.no_grad():
         for _ in range(6):
             model(torch.randn(16, 3, 64, 64))
@@ -87,6 +91,11 @@ def torch_engine(path, x, precision, threads):
     import torch
     import torchvision
 
+    network = os.path.basename(os.path.dirname(path))
+    if not hasattr(torchvision.models, network):
+        network = "resnet18"
+    if network != "resnet18" and precision != "f32":
+        raise ValueError("only ResNet-18 is quantized by PyTorch here")
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     images = torch.from_numpy(x)
@@ -102,9 +111,9 @@ def torch_engine(path, x, precision, threads):
         torch.ao.quantization.convert(model, inplace=True)
         run = [lambda: model(images)]
     else:
-        model = torchvision.models.resnet18(num_classes=2).eval()
-        last = torchvision.models.resnet18(num_classes=2).eval().to(
-            memory_format=torch.channels_last)
+        make = getattr(torchvision.models, network)
+        model = make(num_classes=2).eval()
+        last = make(num_classes=2).eval().to(memory_format=torch.channels_last)
         images_last = images.contiguous(memory_format=torch.channels_last)
         if precision == "bf16":
             model, last = model.bfloat16(), last.bfloat16()
@@ -236,6 +245,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    parser.add_argument("networks", nargs="*", default=["resnet18"], metavar="MODEL")
     parser.add_argument("--binary", default=os.environ.get(
         "EQUANT", os.path.join(root, ".build/release/equant")))
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -243,10 +253,11 @@ def main():
     parser.add_argument("--seconds", type=float, default=0.25, help="length of a burst")
     parser.add_argument(
         "--cases",
-        default="f32:64x64,bf16:64x64,int8:64x64,int8reduced:64x64,f32:64x1,int8:64x1,"
+        help="precision:sidexbatch, with commas between; by default for ResNet-18 "
+        "f32:64x64,bf16:64x64,int8:64x64,int8reduced:64x64,f32:64x1,int8:64x1,"
         "int8reduced:64x1,f32:224x16,bf16:224x16,int8:224x16,int8reduced:224x16,f32:224x1,"
-        "int8:224x1,int8reduced:224x1",
-        help="precision:sidexbatch, with commas between")
+        "int8:224x1,int8reduced:224x1, for others "
+        "f32:224x16,int8:224x16,f32:224x1,int8:224x1")
     parser.add_argument("--float", help="a float ONNX file")
     parser.add_argument("--int8", help="the same model as a QDQ file")
     parser.add_argument(
@@ -254,27 +265,35 @@ def main():
         help="count processor seconds: with --threads 1, ratios hold on a busy machine too")
     parser.add_argument("--json", help="where to write the numbers")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        if options.float and options.int8:
-            models = {"f32": options.float, "int8": options.int8}
-        else:
-            print("making the models", file=sys.stderr)
-            models = make_models(folder)
-        rows = []
-        print(f"ResNet-18, images/s (peak MB), {options.threads} threads, best of "
-              f"{options.rounds} bursts in turn", flush=True)
-        for case in options.cases.split(","):
-            row = measure(case, models, options)
-            rows.append(row)
-            cells = [
-                f"{name} {e['imagesPerSecond']:.0f} ({e['peakResidentBytes'] / 1e6:.0f})"
-                for name, e in row["engines"].items()]
-            ratio = (f"{row['ratio']:.2f} x {row['best']} (medians {row['medianRatio']:.2f})"
-                     if "ratio" in row else "no peer ran")
-            print(f"{case:12} {ratio:42} " + "  ".join(cells), flush=True)
-        if options.json:
-            with open(options.json, "w") as file:
-                json.dump({"threads": options.threads, "rows": rows}, file, indent=2)
+    standard = ("f32:64x64,bf16:64x64,int8:64x64,int8reduced:64x64,f32:64x1,int8:64x1,"
+                "int8reduced:64x1,f32:224x16,bf16:224x16,int8:224x16,int8reduced:224x16,"
+                "f32:224x1,int8:224x1,int8reduced:224x1")
+    rows = []
+    for network in options.networks:
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = os.path.join(scratch, network)
+            os.mkdir(folder)
+            if options.float and options.int8:
+                models = {"f32": options.float, "int8": options.int8}
+            else:
+                print("making the models", file=sys.stderr)
+                models = make_models(folder, network)
+            print(f"{network}, images/s (peak MB), {options.threads} threads, best of "
+                  f"{options.rounds} bursts in turn", flush=True)
+            cases = options.cases or (
+                standard if network == "resnet18" else "f32:224x16,int8:224x16,f32:224x1,int8:224x1")
+            for case in cases.split(","):
+                row = dict(measure(case, models, options), model=network)
+                rows.append(row)
+                cells = [
+                    f"{name} {e['imagesPerSecond']:.0f} ({e['peakResidentBytes'] / 1e6:.0f})"
+                    for name, e in row["engines"].items()]
+                ratio = (f"{row['ratio']:.2f} x {row['best']} (medians {row['medianRatio']:.2f})"
+                         if "ratio" in row else "no peer ran")
+                print(f"{case:12} {ratio:42} " + "  ".join(cells), flush=True)
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump({"threads": options.threads, "rows": rows}, file, indent=2)
 
 
 if __name__ == "__main__":

@@ -27,10 +27,10 @@ public struct ActivationSites: Hashable, Sendable {
     let index = GraphIndex(graph)
     var integerForms: Set<Operation> = [
       .convolution, .gemm, .add, .maxPool, .averagePool, .globalAveragePool, .flatten,
-      .concatenate, .slice, .reshape, .transpose,
+      .concatenate, .slice, .reshape, .transpose, .pad,
     ]
     let functions: Set<Operation> = [
-      .relu, .clip, .leakyRelu, .sigmoid, .hardSigmoid, .hardSwish,
+      .relu, .clip, .leakyRelu, .sigmoid, .hardSigmoid, .hardSwish, .gelu, .pRelu,
     ]
     if keepsBatchNorms { integerForms.formUnion([.batchNormalization, .relu]) }
 
@@ -52,15 +52,16 @@ public struct ActivationSites: Hashable, Sendable {
     for node in graph.nodes {
       guard let tensor = node.outputs.first, isRead(tensor) else { continue }
       switch node.operation {
-      case .convolution, .gemm, .add, .multiply, .concatenate:
+      case .convolution, .gemm, .add, .multiply, .concatenate, .resize, .layerNormalization,
+        .matMul:
         if !isReadByFunctionAlone(tensor) { add(tensor) }
       case .batchNormalization:
         if keepsBatchNorms || !isReadByFunctionAlone(tensor) { add(tensor) }
       case .relu:
         add(tensor, rangeOf: keepsBatchNorms ? node.inputs.first : nil)
-      case .clip, .leakyRelu, .sigmoid, .hardSigmoid, .hardSwish:
+      case .clip, .leakyRelu, .sigmoid, .hardSigmoid, .hardSwish, .gelu, .pRelu:
         if !isReadByFunctionAlone(tensor) { add(tensor) }
-      case .maxPool, .flatten, .slice, .reshape, .transpose:
+      case .maxPool, .flatten, .slice, .reshape, .transpose, .pad:
         add(tensor, rangeOf: node.inputs.first)
       case .averagePool, .globalAveragePool:
         add(tensor, rangeOf: keepsBatchNorms ? node.inputs.first : nil)

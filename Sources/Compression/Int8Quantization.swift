@@ -5,7 +5,8 @@ import Tensors
 /// operator that has an integer form.
 ///
 /// Weights are stored as int8 with one scale per output channel and no zero point, biases as
-/// `float32`, activations are 8-bit unsigned with one scale and zero point per tensor. A runtime
+/// `float32` multiples of the step of the sums that they are added to, activations are 8-bit
+/// unsigned with one scale and zero point per tensor. A runtime
 /// that knows the pattern computes with integers; one that does not gets the same numbers from the
 /// operators as they are written.
 public struct Int8Quantization: GraphPass {
@@ -38,6 +39,9 @@ public struct Int8Quantization: GraphPass {
     var replacements: [String: String] = [:]
     var written: Set<String> = []
 
+    var readers: [String: Int] = [:]
+    for name in graph.nodes.flatMap(\.inputs) { readers[name, default: 0] += 1 }
+
     for input in graph.inputs {
       try quantize(input.name, in: &result, &replacements)
     }
@@ -46,6 +50,7 @@ public struct Int8Quantization: GraphPass {
       let readsIntegers = Self.readsIntegers(node.operation, sites: sites)
       if node.operation == .convolution || node.operation == .gemm {
         try quantizeWeights(of: &node, in: &result, &written)
+        roundBias(of: &node, in: &result, readers: readers)
       }
       if readsIntegers { node.inputs = node.inputs.map { replacements[$0] ?? $0 } }
       result.nodes.append(node)
@@ -58,7 +63,9 @@ public struct Int8Quantization: GraphPass {
   /// Whether an operator takes the quantized form of what it reads.
   private static func readsIntegers(_ operation: Operation, sites: ActivationSites) -> Bool {
     switch operation {
-    case .quantizeLinear, .dequantizeLinear, .softmax, .logSoftmax, .identity: false
+    case .quantizeLinear, .dequantizeLinear, .softmax, .logSoftmax, .identity, .layerNormalization,
+      .matMul:
+      false
     default: true
     }
   }
@@ -114,5 +121,26 @@ public struct Int8Quantization: GraphPass {
         inputs: ["\(name)_quantized", "\(name)_scale"], outputs: [name],
         attributes: ["axis": .int(0)]))
     written.insert(name)
+  }
+
+  /// Makes a bias whole in units of one product, `input scale x weight scale`.
+  ///
+  /// ONNX Runtime adds biases as whole numbers and rounds those that are not; others do not. Whole
+  /// ones are the same for all, and half a product is far less than a step of any result.
+  private func roundBias(of node: inout Node, in graph: inout Graph, readers: [String: Int]) {
+    guard node.inputs.count > 2, let bias = graph.initializers[node.inputs[2]],
+      bias.elementType == .float32, node.float("beta", default: 1) == 1,
+      let source = sites.ranges[node.inputs[0]], let scale = activations[source]?.scale,
+      let scales = graph.initializers["\(node.inputs[1])_scale"]?.floats,
+      scales.count == 1 || scales.count == bias.count
+    else { return }
+    let rounded = bias.floats.enumerated().map { i, value in
+      let step = scale * scales[scales.count == 1 ? 0 : i]
+      let whole = (value / step).rounded(.toNearestOrEven)
+      // Beyond 24 bits a Float is coarser than the step anyway.
+      return whole.magnitude < 16_777_216 ? whole * step : value
+    }
+    if readers[node.inputs[2], default: 0] > 1 { node.inputs[2] = "\(node.outputs[0])_bias" }
+    graph.initializers[node.inputs[2]] = Tensor(shape: bias.shape, rounded)
   }
 }

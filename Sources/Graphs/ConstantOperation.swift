@@ -23,6 +23,7 @@ struct ConstantOperation {
     case .slice: return try slice()
     case .cumulativeSum: return try cumulativeSum()
     case .dequantizeLinear: return try dequantize()
+    case .quantizeLinear: return try quantize(to: type)
     default: throw unsupported(operands[0].elementType)
     }
   }
@@ -211,6 +212,7 @@ struct ConstantOperation {
       switch tensor.elementType {
       case .uint8: return tensor.bytes.map { Float($0) }
       case .int8: return tensor.bytes.map { Float(Int8(bitPattern: $0)) }
+      case .int32: return tensor.values(as: Int32.self).map { Float($0) }
       default: throw unsupported(tensor.elementType)
       }
     }
@@ -233,5 +235,36 @@ struct ConstantOperation {
         let channel = i / inner % shape[axis]
         return (whole - zeros[channel]) * scales[channel]
       })
+  }
+
+  /// Weights that a file stores as reals beside the step that rounds them.
+  private func quantize(to type: ElementType) throws(GraphError) -> Tensor {
+    guard operands[0].elementType == .float32, operands[1].elementType == .float32,
+      [.int8, .uint8].contains(type)
+    else { throw unsupported(type) }
+    let scales = operands[1].floats
+    let zeros: [Float]
+    if operands.count > 2 {
+      zeros =
+        type == .int8
+        ? operands[2].values(as: Int8.self).map { Float($0) } : operands[2].bytes.map { Float($0) }
+    } else {
+      zeros = scales.map { _ in 0 }
+    }
+    guard scales.count == zeros.count, !scales.isEmpty, scales.allSatisfy({ $0 > 0 }) else {
+      throw GraphError(node, "has \(scales.count) scales and \(zeros.count) zero points")
+    }
+    let given = node.int("axis", default: 1)
+    let axis = given < 0 ? given + shape.count : given
+    let inner = scales.count == 1 ? 1 : shape[(axis + 1)...].reduce(1, *)
+    let (low, high): (Float, Float) = type == .int8 ? (-128, 127) : (0, 255)
+    let wholes = operands[0].floats.enumerated().map { i, value in
+      let channel = scales.count == 1 ? 0 : i / inner % shape[axis]
+      let rounded = (value / scales[channel]).rounded(.toNearestOrEven) + zeros[channel]
+      return rounded.isNaN ? 0 : min(max(rounded, low), high)
+    }
+    return type == .int8
+      ? Tensor(shape: shape, wholes.map { Int8($0) })
+      : Tensor(shape: shape, wholes.map { UInt8($0) })
   }
 }

@@ -27,7 +27,7 @@ struct ConstantFolder {
   func isFoldable(_ node: Node) -> Bool {
     switch node.operation {
     case .multiply, .cast, .reshape, .slice, .gather, .gatherElements, .bitShift, .bitwiseAnd,
-      .bitwiseOr, .cumulativeSum, .add, .identity:
+      .bitwiseOr, .cumulativeSum, .add, .identity, .quantizeLinear:
       true
     default: false
     }

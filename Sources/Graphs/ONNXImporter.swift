@@ -20,23 +20,32 @@ struct ONNXImporter {
   /// The operators that become others, or nothing, on reading.
   static let rewritten: Set<String> = [
     "Dropout", "ReduceMean", "Squeeze", "Unsqueeze", "Shape", "ConstantOfShape", "Split", "MatMul",
-    "Sub", "Div", "PRelu", "Pad",
+    "Sub", "Div", "Erf", "Expand", "Equal", "Where", "Sqrt", "Mod",
   ]
 
-  private(set) var graph: Graph
+  var graph: Graph
   let opset: Int
-  private let outputs: Set<String>
-  private var values: [String: Value] = [:]
+  let outputs: Set<String>
+  /// How many nodes read each tensor.
+  let readers: [String: Int]
+  var values: [String: Value] = [:]
   /// Whole numbers about shapes; `nil` where one depends on the batch.
-  private var numbers: [String: [Int?]] = [:]
+  var numbers: [String: [Int?]] = [:]
   /// What is read in place of a tensor whose node is left out.
-  private var origins: [String: String] = [:]
+  var origins: [String: String] = [:]
+  /// Constants that are repeated for every image, by the name of the result.
+  var stretched: [String: Tensor] = [:]
+  /// The `Gemm` that makes each product of rows, and the `Reshape` that gives them their axes back.
+  var products: [String: RowProduct] = [:]
+  /// Images padded by nodes that only one convolution reads: the image, height and width's pads.
+  var padded: [String: (source: String, pads: [Int])] = [:]
 
   /// An importer of nodes into `graph`, which has its inputs and constants already.
-  init(_ graph: Graph, opset: Int, outputs: Set<String>) {
+  init(_ graph: Graph, opset: Int, outputs: Set<String>, readers: [String: Int] = [:]) {
     self.graph = graph
     self.opset = opset
     self.outputs = outputs
+    self.readers = readers
     for input in graph.inputs { values[input.name] = input }
     for (name, tensor) in graph.initializers {
       values[name] = Value(name, tensor.elementType, shape: tensor.shape)
@@ -46,12 +55,19 @@ struct ONNXImporter {
   mutating func append(_ given: RawNode) throws(GraphError) {
     var node = given
     node.inputs = node.inputs.map { origins[$0] ?? $0 }
-    if computeNumbers(node) { return }
+    if computeNumbers(node) || computeScalar(node) { return }
+    unpad(&node)
     switch node.type {
     case "Dropout": forward(node)
     case "Cast" where isCopy(node): forward(node)
-    case "Pad" where pads(node)?.allSatisfy({ $0 == 0 }) == true: forward(node)
-    case "Pad": throw fail(node, "pads an image apart from a convolution, which is not supported")
+    case "Pad": try appendPad(node)
+    case "Resize": try appendResize(node)
+    case "Expand": try appendExpand(node)
+    case "Concat": try appendConcatenation(node)
+    case "Gather" where isActivation(node.inputs.first): try appendGather(node)
+    case "Add" where addsBias(node): addBias(node)
+    case "Gelu" where movesToRows(node), "Relu" where movesToRows(node): moveToRows(node)
+    case "Erf": throw fail(node, "outside of a Gelu is not supported")
     case "Reshape": try appendReshape(node)
     case "Squeeze", "Unsqueeze": try appendAxes(node)
     case "ReduceMean": try appendMean(node)
@@ -59,22 +75,23 @@ struct ONNXImporter {
     case "Slice": try appendSlices(node)
     case "MatMul": try appendProduct(node)
     case "Sub", "Div": try appendInverse(node)
-    case "PRelu": try appendSlope(node)
+    case "PRelu" where isOneSlope(node): appendSlope(node)
     case "ConstantOfShape": try appendFilled(node)
     default:
       guard let operation = Operation(rawValue: node.type) else {
         throw fail(node, "of a tensor that is not a shape is not supported")
       }
       append(operation, node)
+      if operation == .gelu { graph.opset = max(graph.opset, 20) }
     }
   }
 
-  private func fail(_ node: RawNode, _ problem: String) -> GraphError {
+  func fail(_ node: RawNode, _ problem: String) -> GraphError {
     GraphError("node '\(node.name)' (\(node.type))", problem)
   }
 
   /// Lets what follows read the node's first input instead of its result.
-  private mutating func forward(_ node: RawNode) {
+  mutating func forward(_ node: RawNode) {
     guard let input = node.inputs.first, let output = node.outputs.first else { return }
     if outputs.contains(output) {
       append(.identity, node, inputs: [input], outputs: [output], attributes: [:])
@@ -83,7 +100,7 @@ struct ONNXImporter {
     }
   }
 
-  private mutating func append(
+  mutating func append(
     _ operation: Operation, _ node: RawNode, inputs: [String]? = nil, outputs: [String]? = nil,
     attributes: [String: Attribute]? = nil
   ) {
@@ -99,14 +116,15 @@ struct ONNXImporter {
   }
 
   /// Adds a constant and gives its name.
-  private mutating func constant(_ name: String, _ tensor: Tensor) -> String {
+  mutating func constant(_ name: String, _ tensor: Tensor) -> String {
+    if graph.initializers[name] == tensor { return name }
     let free = graph.initializers[name] == nil && values[name] == nil ? name : "\(name).constant"
     graph.initializers[free] = tensor
     values[free] = Value(free, tensor.elementType, shape: tensor.shape)
     return free
   }
 
-  private func shape(_ node: RawNode, _ index: Int = 0) throws(GraphError) -> [Int?] {
+  func shape(_ node: RawNode, _ index: Int = 0) throws(GraphError) -> [Int?] {
     guard node.inputs.indices.contains(index), let value = values[node.inputs[index]] else {
       throw fail(node, "reads a tensor whose shape is not known")
     }
@@ -114,7 +132,7 @@ struct ONNXImporter {
   }
 
   /// The whole numbers of attribute `key` or, in newer operator sets, of input `index`.
-  private func list(_ node: RawNode, _ key: String, input index: Int) throws(GraphError) -> [Int]? {
+  func list(_ node: RawNode, _ key: String, input index: Int) throws(GraphError) -> [Int]? {
     if case .ints(let values)? = node.attributes[key] { return values }
     guard node.inputs.indices.contains(index), node.inputs[index] != "" else { return nil }
     guard let known = wholes(node.inputs[index]) else {
@@ -125,8 +143,6 @@ struct ONNXImporter {
       return value
     }
   }
-
-  private func pads(_ node: RawNode) -> [Int]? { (try? list(node, "pads", input: 1)) ?? nil }
 
   private func isCopy(_ node: RawNode) -> Bool {
     guard let input = node.inputs.first.flatMap({ values[$0] }), input.elementType == .float32,
@@ -140,7 +156,7 @@ struct ONNXImporter {
 /// Shapes as data.
 extension ONNXImporter {
   /// A short list of whole numbers, as far as it is known.
-  private func wholes(_ name: String) -> [Int?]? {
+  func wholes(_ name: String) -> [Int?]? {
     if let known = numbers[name] { return known }
     guard let tensor = graph.initializers[name], tensor.shape.count <= 1, tensor.count <= 64 else {
       return nil
@@ -157,6 +173,10 @@ extension ONNXImporter {
     guard let output = node.outputs.first, node.outputs.count == 1, let first = node.inputs.first
     else { return false }
     if node.type == "Shape" {
+      if let known = numbers[first] {
+        numbers[output] = [known.count]
+        return true
+      }
       guard let shape = values[first]?.shape else { return false }
       func place(_ key: String, _ standard: Int) -> Int {
         guard case .int(let value)? = node.attributes[key] else { return standard }
@@ -181,7 +201,30 @@ extension ONNXImporter {
     }
     let result: [Int?]?
     switch node.type {
-    case "Cast", "Identity", "Unsqueeze", "Squeeze": result = x
+    case "Cast" where node.attributes["to"] == .int(1):
+      // Real numbers are constants like any other, as soon as they are known.
+      guard x.count == 1, let whole = x[0] else { return false }
+      _ = constant(output, Tensor(scalar: Float(whole)))
+      return graph.initializers[output] != nil
+    case "Cast", "Identity", "Unsqueeze", "Squeeze", "Reshape": result = x
+    case "ConstantOfShape":
+      guard x.count == 1, let count = x[0], 0...64 ~= count else { return false }
+      var value = 0
+      if case .tensor(let given)? = node.attributes["value"], given.elementType == .int64,
+        given.count == 1
+      {
+        value = Int(given.values(as: Int64.self)[0])
+      }
+      result = Array(repeating: value, count: count)
+    // A batch is more than 0; only numbers that mean something else can be -1.
+    case "Equal":
+      result = operands.count == 2 ? operands[1].flatMap { equal(x, $0) } : nil
+    case "Where":
+      guard operands.count == 3, let yes = operands[1], let no = operands[2],
+        yes.count == x.count, no.count == x.count, x.allSatisfy({ $0 != nil })
+      else { return false }
+      result = x.indices.map { x[$0] != 0 ? yes[$0] : no[$0] }
+    case "Mod": result = combine { $1 > 0 && $0 >= 0 ? $0 % $1 : nil }
     case "Gather":
       result = operands[1].flatMap { indices in
         let places = indices.compactMap { $0.map { $0 < 0 ? $0 &+ x.count : $0 } }
@@ -214,6 +257,18 @@ extension ONNXImporter {
 
 /// Rewriting.
 extension ONNXImporter {
+  /// Where two lists are equal, as 1 and 0; `nil` where that depends on the batch.
+  private func equal(_ a: [Int?], _ b: [Int?]) -> [Int?]? {
+    guard a.count == b.count else { return nil }
+    return zip(a, b).map { x, y in
+      switch (x, y) {
+      case (let x?, let y?): x == y ? 1 : 0
+      case (nil, let known?), (let known?, nil): known <= 0 ? 0 : nil
+      case (nil, nil): nil
+      }
+    }
+  }
+
   private mutating func appendReshape(_ node: RawNode) throws(GraphError) {
     guard node.inputs.count == 2, let target = wholes(node.inputs[1]) else {
       throw fail(node, "its shape is not known before the model runs")
@@ -225,9 +280,12 @@ extension ONNXImporter {
     let keepsZero = node.attributes["allowzero"] != .int(1)
     // An extent of 0 is that of the input; `nil`, the batch, can only stand where it stood.
     var wanted: [Int] = []
+    // What depends on the batch may be a multiple of it: where all else is known, it is what is left.
+    let isRest = !target.contains(-1) && target.count { $0 == nil } == 1
     for (axis, extent) in target.enumerated() {
       switch extent {
       case 0 where keepsZero && x.indices.contains(axis): wanted.append(x[axis] ?? 0)
+      case nil where isRest: wanted.append(-1)
       case nil where x.indices.contains(axis) && x[axis] == nil: wanted.append(0)
       case let extent?: wanted.append(extent)
       case nil: throw fail(node, "moves the batch to axis \(axis), which is not supported")
@@ -237,7 +295,7 @@ extension ONNXImporter {
   }
 
   /// A reshape to `wanted`, where 0 stands for the input's extent and -1 for what is left.
-  private mutating func appendShaped(
+  mutating func appendShaped(
     _ node: RawNode, _ x: [Int?], _ wanted: [Int]
   ) throws(GraphError) {
     var rest: Int? = 1
@@ -256,7 +314,12 @@ extension ONNXImporter {
     }
     var wanted = wanted
     // A batch that is written down as a number would not follow another one.
-    if x.first == .some(nil), wanted.first == -1 { wanted[0] = 0 }
+    let others = wanted.dropFirst()
+    if x.first == .some(nil), wanted.first == -1, others.allSatisfy({ $0 > 0 }),
+      rest == others.reduce(1, { $0.multipliedReportingOverflow(by: $1).partialValue })
+    {
+      wanted[0] = 0
+    }
     let name = constant(
       "\(node.outputs[0]).shape", Tensor(shape: [wanted.count], wanted.map { Int64($0) }))
     append(.reshape, node, inputs: [node.inputs[0], name], attributes: [:])
@@ -281,10 +344,7 @@ extension ONNXImporter {
       var old = x.makeIterator()
       for axis in 0..<rank { result.append(axes.contains(axis) ? 1 : old.next() ?? 1) }
     }
-    guard result.dropFirst().allSatisfy({ $0 != nil }),
-      (result.first ?? 1) != nil || x.first == .some(nil)
-    else { throw fail(node, "of the shape \(describe(x)) is not supported") }
-    try appendShaped(node, x, result.map { $0 ?? 0 })
+    try appendShaped(node, x, target(node, result, of: x))
   }
 
   private mutating func appendMean(_ node: RawNode) throws(GraphError) {
@@ -348,7 +408,7 @@ extension ONNXImporter {
     }
   }
 
-  private mutating func appendSlice(
+  mutating func appendSlice(
     _ node: RawNode, _ source: String, _ output: String, _ part: (start: Int, end: Int, axis: Int),
     _ suffix: String
   ) {
@@ -364,16 +424,6 @@ extension ONNXImporter {
       ], outputs: [output], attributes: [:])
   }
 
-  private mutating func appendProduct(_ node: RawNode) throws(GraphError) {
-    let (a, b) = (try shape(node), try shape(node, 1))
-    guard a.count == 2, b.count == 2 else {
-      throw fail(
-        node, "multiplies \(describe(a)) by \(describe(b)); only matrices of two axes are supported"
-      )
-    }
-    append(.gemm, node, attributes: [:])
-  }
-
   /// Subtracting and dividing by a constant are adding and multiplying by another one.
   private mutating func appendInverse(_ node: RawNode) throws(GraphError) {
     guard node.inputs.count == 2, let tensor = graph.initializers[node.inputs[1]],
@@ -387,12 +437,16 @@ extension ONNXImporter {
     append(isDivision ? .multiply : .add, node, inputs: [node.inputs[0], name])
   }
 
-  private mutating func appendSlope(_ node: RawNode) throws(GraphError) {
+  private func isOneSlope(_ node: RawNode) -> Bool {
     guard node.inputs.count == 2, let slope = graph.initializers[node.inputs[1]],
-      slope.elementType == .float32, let first = slope.floats.first,
-      slope.floats.allSatisfy({ $0 == first })
-    else { throw fail(node, "has a slope for each channel, which is not supported") }
-    append(.leakyRelu, node, inputs: [node.inputs[0]], attributes: ["alpha": .float(first)])
+      slope.elementType == .float32, let first = slope.floats.first
+    else { return false }
+    return slope.floats.allSatisfy { $0 == first }
+  }
+
+  private mutating func appendSlope(_ node: RawNode) {
+    let slope = graph.initializers[node.inputs[1]]?.floats.first ?? 0
+    append(.leakyRelu, node, inputs: [node.inputs[0]], attributes: ["alpha": .float(slope)])
   }
 
   private mutating func appendFilled(_ node: RawNode) throws(GraphError) {

@@ -35,12 +35,17 @@ struct ONNXReader {
     try refuseUnknown(proto.node)
     var raw: [ONNXImporter.RawNode] = []
     for node in proto.node { try append(node, to: &raw, &graph, opset: opset) }
-    var importer = ONNXImporter(graph, opset: opset, outputs: Set(proto.output.map(\.name)))
+    let outputs = Set(proto.output.map(\.name))
+    raw = try QOperators(constants: graph.initializers).expanded(raw, adding: &graph.initializers)
+    raw = GeluPattern(raw, constants: graph.initializers, outputs: outputs).joined
+    var readers: [String: Int] = [:]
+    for name in raw.flatMap(\.inputs) { readers[name, default: 0] += 1 }
+    var importer = ONNXImporter(graph, opset: opset, outputs: outputs, readers: readers)
     for index in Self.order(raw) { try importer.append(raw[index]) }
     graph = importer.graph
     nameNodes(of: &graph)
     graph = try graph.sorted()
-    graph.removeCopiesOfConstants(keeping: Set(proto.output.map(\.name)))
+    graph.removeCopiesOfConstants(keeping: outputs)
 
     // Outputs without a declared shape get what follows from the inputs.
     let declared: [(name: String, value: Value?)] = try proto.output.map {
@@ -76,12 +81,20 @@ struct ONNXReader {
       Self.isStandard(node.domain) ? node.opType : "\(node.domain).\(node.opType)"
     }
     func isKnown(_ node: ONNXNodeProto) -> Bool {
-      Self.isStandard(node.domain)
-        && (node.opType == "Constant" || Operation(rawValue: node.opType) != nil
-          || ONNXImporter.rewritten.contains(node.opType))
+      node.domain == "com.microsoft" && QOperators.microsoft.contains(node.opType)
+        || Self.isStandard(node.domain)
+          && (node.opType == "Constant" || Operation(rawValue: node.opType) != nil
+            || ONNXImporter.rewritten.contains(node.opType)
+            || QOperators.standard.contains(node.opType))
     }
     guard let first = nodes.first(where: { !isKnown($0) }) else { return }
     let all = Set(nodes.filter { !isKnown($0) }.map(operation)).sorted()
+    if first.opType == "DynamicQuantizeLinear" || first.opType.hasSuffix("Integer") {
+      throw GraphError(
+        "node '\(first.name)' (\(first.opType))",
+        "quantizes by ranges that are found while it runs; only files that hold their scales are "
+          + "supported: quantize the model statically")
+    }
     let others = all.count > 1 ? " (in all: \(all.prefix(12).joined(separator: ", ")))" : ""
     throw GraphError(
       "node '\(first.name)'",

@@ -33,4 +33,10 @@ public enum Operation: String, Hashable, Sendable, CaseIterable {
   case logSoftmax = "LogSoftmax"
   case concatenate = "Concat"
   case transpose = "Transpose"
+  case pad = "Pad"
+  case pRelu = "PRelu"
+  case resize = "Resize"
+  case layerNormalization = "LayerNormalization"
+  case gelu = "Gelu"
+  case matMul = "MatMul"
 }

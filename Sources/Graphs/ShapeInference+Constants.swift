@@ -110,7 +110,7 @@ extension ShapeInference {
   }
 
   /// The whole numbers of input `index`, which must be a constant list.
-  private func wholes(_ index: Int) throws(GraphError) -> [Int] {
+  func wholes(_ index: Int) throws(GraphError) -> [Int] {
     let name = node.inputs[index]
     guard let tensor = constants[name] else {
       throw fail("input '\(name)' is not a constant, which is not supported")

@@ -54,6 +54,12 @@ struct ShapeInference {
     case .logSoftmax: try softmax()
     case .concatenate: try concatenate()
     case .transpose: try transpose()
+    case .pad: try pad()
+    case .pRelu: try slopes()
+    case .resize: try resize()
+    case .layerNormalization: try layerNormalization()
+    case .gelu: try gelu()
+    case .matMul: try matMul()
     }
   }
 
@@ -230,7 +236,7 @@ extension ShapeInference {
   }
 
   /// Checks that optional input `index` is one number for each of `count` things.
-  private func parameter(_ index: Int, count: Int?, _ what: String) throws(GraphError) {
+  func parameter(_ index: Int, count: Int?, _ what: String) throws(GraphError) {
     guard let value = try optional(index) else { return }
     guard value.elementType == .float32, agree(value.shape, [count]) else {
       throw fail(

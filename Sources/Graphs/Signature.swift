@@ -46,6 +46,19 @@ struct Signature {
     case .logSoftmax: self.init(1...1, ["axis": .int])
     case .concatenate: self.init(1...4096, ["axis": .int])
     case .transpose: self.init(1...1, ["perm": .ints])
+    case .pad: self.init(2...4, ["mode": .string])
+    case .pRelu, .matMul: self.init(2...2)
+    case .resize:
+      self.init(
+        3...3,
+        [
+          "antialias": .int, "coordinate_transformation_mode": .string, "cubic_coeff_a": .float,
+          "exclude_outside": .int, "extrapolation_value": .float, "mode": .string,
+          "nearest_mode": .string, "keep_aspect_ratio_policy": .string,
+        ])
+    case .layerNormalization:
+      self.init(2...3, ["axis": .int, "epsilon": .float, "stash_type": .int])
+    case .gelu: self.init(1...1, ["approximate": .string])
     case .cumulativeSum: self.init(2...2, ["exclusive": .int, "reverse": .int])
     }
   }
@@ -61,7 +74,10 @@ struct Signature {
       let expected = inputs.count == 1 ? "\(inputs.lowerBound)" : "\(inputs)"
       throw GraphError(node, "has \(node.inputs.count) inputs, expected \(expected)")
     }
-    if let missing = node.inputs.prefix(inputs.lowerBound).firstIndex(of: "") {
+    let optional = node.operation == .resize ? 1 : nil
+    if let missing = node.inputs.prefix(inputs.lowerBound).indices.first(where: {
+      node.inputs[$0] == "" && $0 != optional
+    }) {
       throw GraphError(node, "input \(missing) is left out, but it is needed")
     }
     guard node.outputs.count == 1, node.outputs[0] != "" else {

@@ -78,6 +78,10 @@ public enum Elementwise: Hashable, Sendable {
   case hardSigmoid
   /// `x` times its hard sigmoid.
   case hardSwish
+  /// `x` times the normal distribution function of `x`.
+  case gelu
+  /// ``gelu`` by an approximation with a hyperbolic tangent.
+  case geluTanh
   /// Backward of `relu` from its result instead of its argument.
   case reluFromResult
 
@@ -92,6 +96,8 @@ public enum Elementwise: Hashable, Sendable {
     case .swish: dnnl_eltwise_swish
     case .hardSigmoid: dnnl_eltwise_hardsigmoid
     case .hardSwish: dnnl_eltwise_hardswish
+    case .gelu: dnnl_eltwise_gelu_erf
+    case .geluTanh: dnnl_eltwise_gelu_tanh
     case .reluFromResult: dnnl_eltwise_relu_use_dst_for_bwd
     }
   }

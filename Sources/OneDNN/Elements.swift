@@ -76,6 +76,20 @@ extension PrimitiveDescription {
     }
   }
 
+  /// `x`, or `weights x` below zero; weights are broadcast where their extent is 1.
+  public static func parametricRelu(
+    _ propagation: Propagation, source: Layout, weights: Layout, destination: Layout,
+    attributes: Attributes = .init(), on engine: Engine
+  ) throws(DNNLError) -> PrimitiveDescription {
+    try .init(
+      "dnnl_prelu_forward_primitive_desc_create", to: "apply slopes to \(source)", attributes
+    ) {
+      dnnl_prelu_forward_primitive_desc_create(
+        &$0, engine.handle, propagation.kind, source.handle, weights.handle, destination.handle,
+        $1)
+    }
+  }
+
   /// The sum of arrays, each times its scale.
   public static func sum(
     _ sources: [Layout], scales: [Float], destination: Layout, attributes: Attributes = .init(),

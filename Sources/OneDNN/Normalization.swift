@@ -50,4 +50,19 @@ extension PrimitiveDescription {
         source.handle, epsilon, options.rawValue, forward.handle, $1)
     }
   }
+
+  /// Normalization of each row, the last axis, by its own mean and biased variance.
+  public static func layerNormalization(
+    _ propagation: Propagation, source: Layout, destination: Layout, epsilon: Float,
+    options: NormalizationOptions, attributes: Attributes = .init(), on engine: Engine
+  ) throws(DNNLError) -> PrimitiveDescription {
+    try .init(
+      "dnnl_layer_normalization_forward_primitive_desc_create",
+      to: "normalize the rows of \(source) into \(destination)", attributes
+    ) {
+      dnnl_layer_normalization_forward_primitive_desc_create(
+        &$0, engine.handle, propagation.kind, source.handle, destination.handle, nil, epsilon,
+        options.rawValue, $1)
+    }
+  }
 }

@@ -8,7 +8,8 @@ struct Inspect: ParsableCommand {
     abstract: "Show a model file's operators, shapes and where its bytes go.",
     discussion: """
       The bytes of all tensors and the rest of the file add up to the file's length. Shapes that \
-      depend on the size of the images are shown as '?'; --size fills them in.
+      depend on the size of the images are shown as '?'; --size fills them in. --diff shows what \
+      became of each tensor in another file, such as a compressed one.
       """)
 
   @Argument(help: "An ONNX file.", completion: .file(extensions: ["onnx"]))
@@ -17,14 +18,27 @@ struct Inspect: ParsableCommand {
   @Option(help: ArgumentHelp("Show shapes for square images of this side.", valueName: "pixels"))
   var size: Int?
 
+  @Option(
+    help: ArgumentHelp("Show what another file made of each tensor.", valueName: "other"),
+    completion: .file(extensions: ["onnx"]))
+  var diff: String?
+
   @OptionGroup var output: OutputOptions
 
   func validate() throws {
+    if size != nil, diff != nil {
+      throw ValidationError("'--diff' compares files as they are: leave '--size' out.")
+    }
     if let size, size < 1 { throw ValidationError("'--size' is at least 1.") }
   }
 
   func run() throws {
     var inventory = try ModelInventory(path: model)
+    if let diff {
+      let summary = InspectDifference(
+        from: inventory, path: model, to: try ModelInventory(path: diff), path: diff)
+      return try output.write(summary) { summary.text }
+    }
     if let size {
       // Free extents of images become `size`; a free batch is shown for one image.
       var inputs: [String: [Int]] = [:]
@@ -119,50 +133,30 @@ private struct Summary: Encodable {
   var text: String {
     var lines = ["\(file): \(bytes) bytes, opset \(opset), format version \(irVersion)"]
     if !producer.isEmpty { lines[0] += ", written by \(producer)" }
-    lines += inputs.map { "input   \($0.name)  \($0.elementType) \(describe($0.shape))" }
-    lines += outputs.map { "output  \($0.name)  \($0.elementType) \(describe($0.shape))" }
+    lines += inputs.map { "input   \($0.name)  \($0.elementType) \(InspectTable.shape($0.shape))" }
+    lines += outputs.map { "output  \($0.name)  \($0.elementType) \(InspectTable.shape($0.shape))" }
     lines.append("\(parameters) parameters, \(statistics) running statistics")
-    lines += section(
+    lines += InspectTable.section(
       ["operator", "count"], operators.map { [$0.operation, "\($0.count)"] }, numbers: [1])
-    lines += section(
+    lines += InspectTable.section(
       ["element type", "tensors", "elements", "bytes"],
       elementTypes.map { [$0.elementType, "\($0.tensors)", "\($0.elements)", "\($0.bytes)"] }
         + [["the rest", "", "", "\(overhead)"], ["the file", "", "", "\(bytes)"]],
       numbers: [1, 2, 3])
-    lines += section(
-      ["node", "operator", "result"], nodes.map { [$0.name, $0.operation, describe($0.shape)] })
-    lines += section(
+    lines += InspectTable.section(
+      ["node", "operator", "result"],
+      nodes.map { [$0.name, $0.operation, InspectTable.shape($0.shape)] })
+    lines += InspectTable.section(
       ["tensor", "element type", "shape", "bytes"],
-      tensors.map { [$0.name, $0.elementType, describe($0.shape), "\($0.bytes ?? 0)"] },
+      tensors.map { [$0.name, $0.elementType, InspectTable.shape($0.shape), "\($0.bytes ?? 0)"] },
       numbers: [3])
     if !metadata.isEmpty {
-      lines += section(
+      lines += InspectTable.section(
         ["metadata", ""],
         metadata.sorted { $0.key < $1.key }.map {
           [$0.key, $0.value.replacing("\n", with: " ")]
         })
     }
     return lines.joined(separator: "\n")
-  }
-
-  private func describe(_ shape: [Int?]) -> String {
-    "[" + shape.map { $0.map(String.init) ?? "?" }.joined(separator: ", ") + "]"
-  }
-
-  /// An empty line, a heading and rows in columns; the columns `numbers` are flush right.
-  private func section(
-    _ heading: [String], _ rows: [[String]], numbers: Set<Int> = []
-  ) -> [String] {
-    let all = [heading] + rows
-    let widths = heading.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
-    return [""]
-      + all.map { row in
-        let cells = row.enumerated().map { column, cell in
-          let space = String(repeating: " ", count: widths[column] - cell.count)
-          return numbers.contains(column) ? space + cell : cell + space
-        }
-        let line = cells.joined(separator: "  ")
-        return String(line[...(line.lastIndex { $0 != " " } ?? line.startIndex)])
-      }
   }
 }

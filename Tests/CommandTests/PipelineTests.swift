@@ -40,6 +40,34 @@ import Testing
     #expect(operators?.contains("QuantizeLinear") ?? false)
     #expect(try run("inspect", "\(folder)/model.onnx").output.contains("Conv"))
 
+    // What the compression changed; all rows and the rest are the files' lengths.
+    let changed = try json(
+      run(
+        "inspect", "\(folder)/model.onnx", "--diff", "\(folder)/int8.onnx", "--format", "json"
+      ).output)
+    let tensors = try #require(changed["tensors"] as? [[String: Any]])
+    for (side, key) in [("before", "bytesBefore"), ("after", "bytesAfter")] {
+      let file = try #require(changed[side] as? [String: Any])
+      let rows = tensors.compactMap { $0[key] as? Int }.reduce(0, +)
+      let (length, rest) = (file["bytes"] as? Int, file["overhead"] as? Int)
+      #expect(length == rows + (rest ?? -1))
+    }
+    let weight = try #require(tensors.first { ($0["name"] as? String) == "conv1.weight" })
+    let parts = try #require(weight["after"] as? [[String: Any]])
+    #expect(weight["change"] as? String == "changed")
+    #expect(parts.compactMap { $0["elementType"] as? String } == ["int8", "float32"])
+    let text = try run(
+      "inspect", "\(folder)/model.onnx", "--diff", "\(folder)/int8.onnx"
+    ).output
+    #expect(text.contains("int8 + float32") && text.contains("the file"))
+    #expect(
+      try run("inspect", "\(folder)/int8.onnx", "--diff", "\(folder)/int8.onnx").output
+        .contains("more  same"))
+    let missing = try RunningCommand([
+      "inspect", "\(folder)/int8.onnx", "--diff", "\(folder)/none.onnx",
+    ]).wait()
+    #expect(missing.status == 1 && missing.errors.contains("none.onnx"))
+
     for model in ["model", "int8"] {
       _ = try run(
         "predict", "\(folder)/\(model).onnx", "--data", folder, "--out",

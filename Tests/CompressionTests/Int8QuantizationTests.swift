@@ -71,6 +71,29 @@ import Testing
     }
   }
 
+  /// ONNX Runtime rounds biases to the steps of the sums; whole ones mean the same everywhere.
+  @Test func `biases are whole numbers of products`() throws {
+    let (float, pass, _) = try quantized(seed: 8)
+    let graph = try pass.rewrite(float)
+    var moved = false
+    for layer in BiasCorrection.layers(of: float) {
+      let (node, before) = (graph.nodes.first { $0.name == float.nodes[layer].name }, layer)
+      let quantized = try #require(node)
+      let source = try #require(pass.sites.ranges[float.nodes[before].inputs[0]])
+      let step = try #require(pass.activations[source]).scale
+      let scales = try #require(graph.initializers["\(quantized.inputs[1])_scale"]).floats
+      let bias = try #require(graph.initializers[quantized.inputs[2]]).floats
+      let old = try #require(float.initializers[float.nodes[before].inputs[2]]).floats
+      for (i, value) in bias.enumerated() {
+        let whole = value / (step * scales[i])
+        #expect(abs(whole - whole.rounded()) <= 1e-6 * max(1, abs(whole)))
+        #expect(abs(value - old[i]) <= 0.501 * step * scales[i])
+        moved = moved || value != old[i]
+      }
+    }
+    #expect(moved)
+  }
+
   @Test func `after a ReLU zero is the lowest integer`() throws {
     let (_, pass, _) = try quantized(seed: 7)
     for tensor in ["relu_out", "a_relu_out", "add_relu_out", "gap_out"] {

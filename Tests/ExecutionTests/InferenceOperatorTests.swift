@@ -152,6 +152,114 @@ import Testing
     try agree(builder.finished(names), using: &random)
   }
 
+  /// Padding of whatever lies anywhere, then a convolution that reads it.
+  @Test(arguments: 0..<8 as Range<UInt64>)
+  func `a padding agrees with the plain loops`(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed)
+    let channels = 1 + random.below(20)
+    var builder = GraphBuilder(input: [2, channels, 5, 4])
+    var pads = (0..<8).map { _ in Int64(random.below(3)) }
+    if seed % 2 == 0 { (pads[0], pads[1], pads[4], pads[5]) = (0, 0, 0, 0) }
+    var inputs = [
+      seed % 4 < 2 ? "input" : builder.add(.relu, ["input"]),
+      builder.constant(Tensor(shape: [8], pads)),
+    ]
+    if random.below(2) == 0 { inputs.append(builder.constant(Tensor(scalar: Float(-1.5)))) }
+    var x = builder.add(.pad, inputs)
+    let padded = x
+    let wide = channels + Int(pads[1] + pads[5])
+    x = builder.convolution(x, from: wide, to: 3, kernel: [2, 2], using: &random)
+    try agree(builder.finished([x, padded]), using: &random)
+  }
+
+  @Test(arguments: 0..<6 as Range<UInt64>)
+  func `slopes of channels agree with the plain loops`(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed)
+    let channels = 1 + random.below(20)
+    var builder = GraphBuilder(input: [2, channels, 3, 5])
+    let shape = [[channels, 1, 1], [1, channels, 1, 1], [1]][Int(seed % 3)]
+    var x = builder.convolution(
+      "input", from: channels, to: channels, kernel: [1, 1], using: &random)
+    x = builder.add(.pRelu, [x, builder.constant(.random(shape, using: &random))])
+    try agree(builder.finished([x]), using: &random)
+  }
+
+  @Test(
+    arguments: ["half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners"],
+    ["nearest", "floor", "linear"])
+  func `resizing agrees with the plain loops`(place: String, mode: String) throws {
+    var random = SplitMix64(seed: 4)
+    for scales in [[1, 1, 2, 3], [1, 1, 0.5, 1.75], [1, 1, 0.2, 0.34]] as [[Float]] {
+      var builder = GraphBuilder(input: [2, 5, 6, 7])
+      let relu = builder.add(.relu, ["input"])
+      let x = builder.add(
+        .resize, [relu, "", builder.constant(Tensor(shape: [4], scales))],
+        [
+          "mode": .string(mode == "linear" ? "linear" : "nearest"),
+          "coordinate_transformation_mode": .string(place),
+          "nearest_mode": .string(mode == "floor" ? "floor" : "round_prefer_floor"),
+        ])
+      try agree(builder.finished([x]), using: &random)
+    }
+  }
+
+  /// Attention of two heads with everything around it, on rows that come from an image.
+  @Test(arguments: 0..<4 as Range<UInt64>)
+  func `a transformer's block agrees with the plain loops`(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed)
+    var builder = GraphBuilder(input: [2, 8, 3, 4])
+    func numbers(_ values: [Int]) -> String {
+      builder.constant(Tensor(shape: [values.count], values.map { Int64($0) }))
+    }
+    func vector(_ count: Int) -> String { builder.constant(.random([count], using: &random)) }
+    var x = builder.convolution("input", from: 8, to: 8, kernel: [1, 1], using: &random)
+    x = builder.add(.reshape, [x, numbers([0, 8, 12])])
+    x = builder.add(.transpose, [x], ["perm": .ints([0, 2, 1])])
+    let normal = builder.add(
+      .layerNormalization, [x, vector(8), vector(8)], ["axis": .int(-1), "epsilon": .float(1e-6)])
+    func heads(_ order: [Int]) -> String {
+      let rows = builder.add(.reshape, [normal, numbers([-1, 8])])
+      let weights = builder.constant(.random([8, 8], scale: 0.4, using: &random))
+      let product = builder.add(.gemm, [rows, weights, vector(8)], ["transB": .int(1)])
+      let split = builder.add(.reshape, [product, numbers([-1, 12, 2, 4])])
+      return builder.add(.transpose, [split], ["perm": .ints(order)])
+    }
+    let (q, k, v) = (heads([0, 2, 1, 3]), heads([0, 2, 3, 1]), heads([0, 2, 1, 3]))
+    let scaled = builder.add(.multiply, [q, builder.constant(Tensor(scalar: Float(0.5)))])
+    let scores = builder.add(.matMul, [scaled, k])
+    let shares = builder.add(.softmax, [scores], ["axis": .int(-1)])
+    let mixed = builder.add(
+      .transpose, [builder.add(.matMul, [shares, v])], ["perm": .ints([0, 2, 1, 3])])
+    let joined = builder.add(.reshape, [mixed, numbers([-1, 12, 8])])
+    let sum = builder.add(.add, [joined, x])
+    let kind = seed % 2 == 0 ? "none" : "tanh"
+    let gelu = builder.add(.gelu, [sum], ["approximate": .string(kind)])
+    try agree(builder.finished([gelu, scores]), using: &random)
+  }
+
+  /// A ConvNeXt's block: images, rows with the channels last, and back.
+  @Test func `rows with channels last agree with the plain loops`() throws {
+    var random = SplitMix64(seed: 2)
+    var builder = GraphBuilder(input: [2, 6, 5, 4])
+    func numbers(_ values: [Int]) -> String {
+      builder.constant(Tensor(shape: [values.count], values.map { Int64($0) }))
+    }
+    let image = builder.convolution("input", from: 6, to: 6, kernel: [1, 1], using: &random)
+    var x = builder.add(.transpose, [image], ["perm": .ints([0, 2, 3, 1])])
+    x = builder.add(
+      .layerNormalization,
+      [x, builder.constant(.random([6], using: &random))])
+    x = builder.add(.reshape, [x, numbers([-1, 6])])
+    x = builder.add(.gemm, [x, builder.constant(.random([6, 9], using: &random))])
+    x = builder.add(.gelu, [x])
+    x = builder.add(.gemm, [x, builder.constant(.random([9, 6], using: &random))])
+    x = builder.add(.reshape, [x, numbers([-1, 5, 4, 6])])
+    x = builder.add(.transpose, [x], ["perm": .ints([0, 3, 1, 2])])
+    x = builder.add(.multiply, [x, builder.constant(.random([6, 1, 1], using: &random))])
+    x = builder.add(.add, [x, image])
+    try agree(builder.finished([x]), using: &random)
+  }
+
   private func agree(_ graph: Graph, using random: inout SplitMix64) throws {
     let shape = graph.inputs[0].shape.compactMap(\.self)
     let input = Tensor.random(shape, using: &random)

@@ -181,6 +181,8 @@ public struct ReferenceInterpreter {
         }
         return x.values[zip(place, x.shape).reduce(0) { $0 * $1.1 + $1.0 }]
       }
+    case .pad, .pRelu, .resize, .layerNormalization, .gelu, .matMul:
+      return token(node, operands, shape)
     case .gather:
       return Array4(shape) { x.values[Int(operands[1]!.values[$0])] }
     case .gatherElements:

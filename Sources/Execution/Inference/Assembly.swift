@@ -80,6 +80,17 @@ struct Assembly {
         source: from, destination: to, quantization: quantization,
         sums: AlignedBuffer(count: shape[0] * shape[1]))
       append(step, .wholeAverage(average), "whole average")
+    case .padding(let source, let begins, let value):
+      guard let from = addresses[source], let to = addresses[step.writes] else { return }
+      let padding = Padding(
+        begins, value, from: compiler.layouts[source], at: from,
+        to: compiler.layouts[step.writes], at: to)
+      append(step, .padding(padding), "padding")
+    case .resampling(let source, let mode):
+      guard let from = addresses[source], let to = addresses[step.writes] else { return }
+      let resampling = Resampling(
+        mode, from: compiler.layouts[source], at: from, to: compiler.layouts[step.writes], at: to)
+      append(step, .resampling(resampling), "resampling")
     case .primitive(let description):
       var memories: [Argument: Memory] = [:]
       for (argument, binding) in step.bindings {

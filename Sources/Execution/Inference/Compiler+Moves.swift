@@ -3,7 +3,7 @@ import Tensors
 
 /// Kernels that move elements without computing anything.
 extension Compiler {
-  func prepareMove(_ result: inout Prepared, _ step: Step) throws {
+  mutating func prepareMove(_ result: inout Prepared, _ step: Step) throws {
     let source = layouts[step.sources[0].slot]
     let destination = layouts[step.destination]
     var (from, to) = (source, destination)
@@ -31,6 +31,9 @@ extension Compiler {
       from = try Layout(split, type, .strides([image, 1, each, row, pixel]))
       to = try Layout(split, type, .strides([image, groups, 1, row, pixel]))
     default: preconditionFailure("\(step.name) does not move anything")
+    }
+    if case .transposition = step.work, from == to, step.sources[0].slot != 0 {
+      return share(step.sources[0].slot, with: step.destination)
     }
     result.bindings[.source] = .slot(step.sources[0].slot, as: from)
     result.bindings[.destination] = .slot(step.destination, as: to)

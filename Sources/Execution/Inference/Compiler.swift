@@ -14,6 +14,8 @@ struct Prepared {
   enum Kernel {
     case primitive(PrimitiveDescription)
     case wholeAverage(source: View, Affine?)
+    case padding(source: Int, begins: [Int], value: Float)
+    case resampling(source: Int, Resampling.Mode)
     /// Nothing moves: what is written lies where what is read lay.
     case none
   }
@@ -43,11 +45,12 @@ struct Compiler {
   init(_ program: consuming Program) throws {
     engine = try Engine()
     stream = try Stream(engine)
-    let (slots, steps) = (program.slots, program.steps.count)
+    let (slots, steps, rows) = (program.slots, program.steps.count, program.rows)
     layouts = try slots.enumerated().map { i, slot in
       try Layout(
         slot.shape.isEmpty ? [1] : slot.shape, slot.elementType,
-        slot.shape.count == 4 && i > 0 && slot.constant == nil ? .channelsLast : .rowMajor)
+        slot.shape.count == 4 && i > 0 && slot.constant == nil && !rows.contains(slot.name)
+          ? .channelsLast : .rowMajor)
     }
     storage = Array(slots.indices)
     lastUse = Array(repeating: -1, count: slots.count)
@@ -108,6 +111,11 @@ struct Compiler {
         try .softmax(
           .inference, source: layouts[step.sources[0].slot],
           destination: layouts[step.destination], axis: axis, logarithm: logarithm, on: engine))
+    case .layerNormalization, .slopes, .matrices: try prepareRows(&result, step)
+    case .padding(let begins, let value):
+      result.kernel = .padding(source: step.sources[0].slot, begins: begins, value: value)
+    case .resampling(let mode):
+      result.kernel = .resampling(source: step.sources[0].slot, mode)
     case .concatenation, .part, .transposition, .shuffle: try prepareMove(&result, step)
     case .copy: try prepareCopy(&result, step)
     }
@@ -224,7 +232,7 @@ struct Compiler {
     if step.quantization == nil, view.affine == nil, view.slot != 0,
       source.elementType == destination.elementType,
       source.isRowMajor && destination.isRowMajor
-        || source.shape == destination.shape && source.shape.count == 4
+        || source == destination
     {
       share(view.slot, with: step.destination)
       return

@@ -31,6 +31,8 @@ public final class InferenceSession {
   enum Work {
     case call(Call)
     case wholeAverage(WholeAverage)
+    case padding(Padding)
+    case resampling(Resampling)
   }
 
   struct Instruction {
@@ -107,6 +109,8 @@ public final class InferenceSession {
     switch instruction.work {
     case .call(let call): try call.run(on: stream)
     case .wholeAverage(let average): average.run()
+    case .padding(let padding): padding.run()
+    case .resampling(let resampling): resampling.run()
     }
   }
 

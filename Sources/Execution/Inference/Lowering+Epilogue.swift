@@ -97,6 +97,9 @@ extension Lowering {
       return Function(
         kind: .hardSigmoid, alpha: node.float("alpha", default: 0.2),
         beta: node.float("beta", default: 0.5))
+    case .gelu:
+      let isExact = node.string("approximate", default: "none") == "none"
+      return Function(kind: isExact ? .gelu : .geluTanh)
     case .hardSwish: return Function(kind: .hardSwish, alpha: 1 / 6, beta: 0.5)
     case .clip:
       func bound(_ index: Int, _ standard: Float) -> Float {

@@ -75,6 +75,7 @@ struct Lowering {
       for input in node.inputs where input != "" { uses[input, default: []].append(i) }
     }
     self.uses = uses
+    program.rows = Self.rows(nodes, types)
   }
 
   private consuming func finished() throws(ExecutionError) -> Program {
@@ -113,7 +114,8 @@ struct Lowering {
         try window(node), countsPadding: node.int("count_include_pad", default: 0) != 0)
       try appendPlain(node, work)
     case .globalAveragePool: try lowerGlobalAverage(node)
-    case .relu, .leakyRelu, .clip, .sigmoid, .hardSigmoid, .hardSwish:
+    case .layerNormalization, .pRelu, .matMul, .pad, .resize: try lowerToken(node)
+    case .relu, .leakyRelu, .clip, .sigmoid, .hardSigmoid, .hardSwish, .gelu:
       if let function = function(node) { try appendPlain(node, .elementwise(function)) }
     case .softmax, .logSoftmax:
       try appendPlain(
@@ -259,7 +261,7 @@ struct Lowering {
   }
 
   /// An operand of a sum: an activation, or a constant put into a slot.
-  private mutating func operand(_ name: String) throws(ExecutionError) -> View {
+  mutating func operand(_ name: String) throws(ExecutionError) -> View {
     if let slot = constantSlots[name] { return View(slot: slot) }
     guard let (shape, values) = try constants.reals(name) else {
       let view = try view(name)
@@ -271,7 +273,7 @@ struct Lowering {
   }
 
   /// A step that reads and writes reals and has no epilogue.
-  private mutating func appendPlain(_ node: Node, _ work: Work) throws(ExecutionError) {
+  mutating func appendPlain(_ node: Node, _ work: Work) throws(ExecutionError) {
     let source = try realView(node.inputs[0])
     let type = program.slots[source.slot].elementType
     try append(node, work, [source], Chain(last: node.outputs[0]), real: type)
@@ -343,7 +345,7 @@ struct Lowering {
 
   func shape(_ name: String) -> [Int] { types[name]?.shape ?? [] }
 
-  private mutating func addSlot(_ node: Node, _ type: ElementType) -> Int {
+  mutating func addSlot(_ node: Node, _ type: ElementType) -> Int {
     program.addSlot(node.outputs[0], shape(node.outputs[0]), type)
   }
 

@@ -13,6 +13,8 @@ struct Program {
   var steps: [Step] = []
   /// The graph's outputs in the order declared.
   var outputs: [(name: String, view: View)] = []
+  /// Tensors of four axes that are rows of numbers rather than images; they lie row-major.
+  var rows: Set<String> = []
 
   /// An array: an activation, or a constant that a kernel reads as one.
   struct Slot {
@@ -79,6 +81,15 @@ enum Work {
   case transposition([Int])
   /// Channels dealt out to `groups` groups in turn, as a ShuffleNet does.
   case shuffle(groups: Int)
+  /// Each row less its mean, over its deviation, scaled and shifted.
+  case layerNormalization(scale: [Float], shift: [Float]?, epsilon: Float)
+  /// A slope below zero for each channel.
+  case slopes([Float])
+  /// The product of two tensors, over their last two axes.
+  case matrices
+  /// The source in the middle of a constant.
+  case padding(begins: [Int], value: Float)
+  case resampling(Resampling.Mode)
   /// The same elements in another element type, order or shape.
   case copy
 
