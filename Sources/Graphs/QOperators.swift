@@ -13,7 +13,6 @@ struct QOperators {
   static let microsoft: Set<String> = [
     "QLinearAdd", "QLinearMul", "QLinearGlobalAveragePool", "QLinearAveragePool",
     "QLinearLeakyRelu", "QLinearSigmoid", "QLinearSoftmax", "QLinearConcat", "QGemm",
-    "QuantizeLinear", "DequantizeLinear",
   ]
 
   typealias RawNode = ONNXImporter.RawNode

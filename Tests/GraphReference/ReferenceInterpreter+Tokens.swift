@@ -73,14 +73,17 @@ extension ReferenceInterpreter {
         let to = place(i, shape)
         /// For height and width: two neighbours and the second's share.
         let taps = (2...3).map { axis -> (Int, Int, Double) in
-          let (extent, count, o) = (x.shape[axis], shape[axis], Double(to[axis]))
-          let at: Double =
+          // Where a pixel lies is computed in Float, as in ONNX Runtime.
+          let (extent, count, o) = (x.shape[axis], shape[axis], Float(to[axis]))
+          let factor = Float(scales[axis])
+          let place: Float =
             switch node.string("coordinate_transformation_mode", default: "half_pixel") {
-            case "asymmetric": o / scales[axis]
-            case "align_corners": count == 1 ? 0 : o * Double(extent - 1) / Double(count - 1)
+            case "asymmetric": o / factor
+            case "align_corners": count == 1 ? 0 : o * Float(extent - 1) / Float(count - 1)
             case "pytorch_half_pixel" where count == 1: 0
-            default: (o + 0.5) / scales[axis] - 0.5
+            default: (o + 0.5) / factor - 0.5
             }
+          let at = Double(place)
           if node.string("mode", default: "nearest") == "linear" {
             let inside = min(max(at, 0), Double(extent - 1))
             return (Int(inside), min(Int(inside) + 1, extent - 1), inside - inside.rounded(.down))

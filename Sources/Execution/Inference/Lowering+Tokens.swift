@@ -30,7 +30,7 @@ extension Lowering {
       else { throw ExecutionError(node, "of constants is run in float32 only") }
       var reals: [View] = []
       for (view, name) in zip(sources, node.inputs) {
-        reals.append(view.affine == nil ? view : try realView(name))
+        reals.append(inActivationType(view.affine == nil ? view : try realView(name), name))
       }
       try append(node, .matrices, reals, Chain(last: node.outputs[0]))
     case .pad: try lowerPad(node)
@@ -42,6 +42,14 @@ extension Lowering {
       try appendPlain(node, .resampling(mode))
     default: preconditionFailure("\(node.name) is lowered elsewhere")
     }
+  }
+
+  /// `view` in the type that activations are held in, as both operands of a product have to be.
+  private mutating func inActivationType(_ view: View, _ name: String) -> View {
+    guard program.slots[view.slot].elementType != activation else { return view }
+    let slot = program.addSlot(name, shape(name), activation)
+    add(Step(name: "\(name) as \(activation)", work: .copy, sources: [view], destination: slot))
+    return View(slot: slot)
   }
 
   /// Whole numbers are padded by what stands for the value, where it can be said exactly.
