@@ -5,7 +5,9 @@ import Tensors
 ///
 /// Layer by layer in the order of the graph, the mean over images and positions of what a
 /// convolution or product writes is compared between the float graph and the quantized one, whose
-/// earlier layers are corrected already, and the difference is added to the bias.
+/// earlier layers are corrected already, and the difference is added to the bias. The bias is then
+/// rounded as in every int8 file, so that a mean is off by up to half a product's step,
+/// `input scale x weight scale / 2`.
 ///
 /// Source: M. Nagel and others, *Data-Free Quantization through Weight Equalization and Bias
 /// Correction*, ICCV 2019, section 4.2 and appendix D (the empirical form).
@@ -27,17 +29,20 @@ struct BiasCorrection {
     let names = layers.map { graph.nodes[$0].outputs[0] }
     let channels = layers.map { graph.initializers[graph.nodes[$0].inputs[1]]?.shape.first ?? 0 }
     let wanted = try means(of: names, channels, in: corrected, probe)
-    // Biases stay real, so they can be changed where they are: weights are quantized once.
+    // Biases can be changed where they are: weights are quantized once.
     var quantized = try quantization.rewrite(corrected)
     for (i, layer) in layers.enumerated() {
       let found = try means(of: [names[i]], [channels[i]], in: quantized, probe)[0]
       let bias = corrected.nodes[layer].inputs[2]
-      guard let old = corrected.initializers[bias] else { continue }
+      guard let old = quantized.initializers[bias] else { continue }
       let shifted = zip(old.floats, zip(wanted[i], found)).map {
         Float(Double($0) + $1.0 - $1.1)
       }
-      corrected.initializers[bias] = Tensor(shape: old.shape, shifted)
-      quantized.initializers[bias] = corrected.initializers[bias]
+      let new = Tensor(shape: old.shape, shifted)
+      corrected.initializers[bias] = new
+      // Later layers see what the file will hold.
+      quantized.initializers[bias] =
+        quantization.rounded(new, of: corrected.nodes[layer], in: quantized) ?? new
     }
     return corrected
   }

@@ -123,24 +123,37 @@ public struct Int8Quantization: GraphPass {
     written.insert(name)
   }
 
-  /// Makes a bias whole in units of one product, `input scale x weight scale`.
+  /// Makes the bias of `node` whole, under a name of its own where others read it too.
+  private func roundBias(of node: inout Node, in graph: inout Graph, readers: [String: Int]) {
+    guard node.inputs.count > 2, let bias = graph.initializers[node.inputs[2]],
+      let rounded = rounded(bias, of: node, in: graph)
+    else { return }
+    if readers[node.inputs[2], default: 0] > 1 { node.inputs[2] = "\(node.outputs[0])_bias" }
+    graph.initializers[node.inputs[2]] = rounded
+  }
+
+  /// A bias as whole numbers of one product, `input scale x weight scale`.
   ///
   /// ONNX Runtime adds biases as whole numbers and rounds those that are not; others do not. Whole
   /// ones are the same for all, and half a product is far less than a step of any result.
-  private func roundBias(of node: inout Node, in graph: inout Graph, readers: [String: Int]) {
-    guard node.inputs.count > 2, let bias = graph.initializers[node.inputs[2]],
-      bias.elementType == .float32, node.float("beta", default: 1) == 1,
+  ///
+  /// - Parameters:
+  ///   - bias: One number for each output channel.
+  ///   - node: The layer as it stands in the float graph.
+  ///   - graph: The quantized graph, which has the scales of the layer's weights.
+  /// - Returns: `nil` for a layer that does not multiply whole numbers.
+  func rounded(_ bias: Tensor, of node: Node, in graph: Graph) -> Tensor? {
+    guard bias.elementType == .float32, node.float("beta", default: 1) == 1,
       let source = sites.ranges[node.inputs[0]], let scale = activations[source]?.scale,
       let scales = graph.initializers["\(node.inputs[1])_scale"]?.floats,
       scales.count == 1 || scales.count == bias.count
-    else { return }
+    else { return nil }
     let rounded = bias.floats.enumerated().map { i, value in
       let step = scale * scales[scales.count == 1 ? 0 : i]
       let whole = (value / step).rounded(.toNearestOrEven)
       // Beyond 24 bits a Float is coarser than the step anyway.
       return whole.magnitude < 16_777_216 ? whole * step : value
     }
-    if readers[node.inputs[2], default: 0] > 1 { node.inputs[2] = "\(node.outputs[0])_bias" }
-    graph.initializers[node.inputs[2]] = Tensor(shape: bias.shape, rounded)
+    return Tensor(shape: bias.shape, rounded)
   }
 }

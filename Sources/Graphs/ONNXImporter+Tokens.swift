@@ -152,8 +152,17 @@ extension ONNXImporter {
   private mutating func rename(_ old: String, to new: String) {
     let last = graph.nodes.count - 1
     graph.nodes[last].outputs = [new]
+    renameShape(of: last, old, new)
     if products[new]?.rows == old { products[new] = RowProduct(gemm: new, rows: new) }
     if let value = values[old] { values[new] = Value(new, value.elementType, shape: value.shape) }
+  }
+
+  /// Names the shape of a reshape after what it writes, as reading the written file again does.
+  private mutating func renameShape(of node: Int, _ old: String, _ new: String) {
+    guard graph.nodes[node].operation == .reshape, graph.nodes[node].inputs[1] == "\(old).shape",
+      let shape = graph.initializers.removeValue(forKey: "\(old).shape")
+    else { return }
+    graph.nodes[node].inputs[1] = constant("\(new).shape", shape)
   }
 
   /// Whether `node` is a function of each element of a product whose axes came back for it.
@@ -172,6 +181,7 @@ extension ONNXImporter {
     back.inputs[0] = rows
     back.outputs = node.outputs
     graph.nodes.append(back)
+    renameShape(of: graph.nodes.count - 1, node.inputs[0], node.outputs[0])
     let shape = values[node.inputs[0]]?.shape ?? []
     values[node.outputs[0]] = Value(node.outputs[0], shape: shape)
     if operation == .gelu { graph.opset = max(graph.opset, 20) }
@@ -275,10 +285,10 @@ extension ONNXImporter {
     var shape = [1] + x.dropFirst().map { $0 ?? 1 }
     shape[axis] = before + extent + after
     let rest = constant("\(node.outputs[0]).constants", Tensor(shape: shape, constants))
-    let widths = constant("\(node.outputs[0]).pads", Tensor(shape: [pads.count], pads))
+    let room = "\(node.outputs[0]).padded"
+    let widths = constant("\(room).pads", Tensor(shape: [pads.count], pads))
     var pad = node
     pad.name = "\(node.name)_pad"
-    let room = "\(node.outputs[0]).padded"
     append(.pad, pad, inputs: [image.inputs[0], widths], outputs: [room], attributes: [:])
     append(.add, node, inputs: [room, rest], attributes: [:])
   }

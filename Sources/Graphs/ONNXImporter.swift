@@ -55,7 +55,7 @@ struct ONNXImporter {
   mutating func append(_ given: RawNode) throws(GraphError) {
     var node = given
     node.inputs = node.inputs.map { origins[$0] ?? $0 }
-    if computeNumbers(node) || computeScalar(node) { return }
+    if computeNumbers(node) || computeScalar(node) || computeTable(node) { return }
     unpad(&node)
     switch node.type {
     case "Dropout": forward(node)
