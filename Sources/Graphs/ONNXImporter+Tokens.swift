@@ -13,6 +13,23 @@ extension ONNXImporter {
   func isActivation(_ name: String?) -> Bool {
     guard let name, let value = values[name] else { return false }
     return graph.initializers[name] == nil && value.elementType == .float32
+      && dependsOnImages(name)
+  }
+
+  /// Whether `name` is computed from an input; unpacked weights are not.
+  private func dependsOnImages(_ name: String) -> Bool {
+    var makers: [String: Int] = [:]
+    for (index, node) in graph.nodes.enumerated() {
+      for output in node.outputs { makers[output] = index }
+    }
+    var seen: Set<String> = [name]
+    var open = [name]
+    while let next = open.popLast() {
+      if graph.inputs.contains(where: { $0.name == next }) { return true }
+      guard let maker = makers[next] else { continue }
+      open += graph.nodes[maker].inputs.filter { seen.insert($0).inserted }
+    }
+    return false
   }
 
   /// `result` as the shape of a reshape: what depends on the batch is what is left.

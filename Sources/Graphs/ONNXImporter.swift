@@ -186,8 +186,10 @@ extension ONNXImporter {
       numbers[output] = Array(shape[start..<max(start, place("end", shape.count))])
       return true
     }
-    // Constants alone are left to constant folding, as long as nothing else needs them.
-    guard node.inputs.contains(where: { numbers[$0] != nil }) else { return false }
+    // Constants alone are left to constant folding, which knows no remainders.
+    guard node.type == "Mod" || node.inputs.contains(where: { numbers[$0] != nil }) else {
+      return false
+    }
     let operands = node.inputs.map { wholes($0) }
     guard let x = operands[0] else { return false }
     func combine(_ function: (Int, Int) -> Int?) -> [Int?]? {
