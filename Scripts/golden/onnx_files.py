@@ -12,13 +12,13 @@ import tempfile
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import torch
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 from safetensors.torch import save_file
 from torch import nn
 
 from formula import fill, images
+from runtime import Calibration, run
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[2] / "Tests/GraphsTests/Golden"
 SHAPE = [2, 3, 16, 16]
@@ -52,21 +52,6 @@ def export(model, path, training, dtype=torch.float32):
         do_constant_folding=training == torch.onnx.TrainingMode.EVAL)
 
 
-class Calibration(CalibrationDataReader):
-    def __init__(self):
-        self.batches = iter([{"input": images(SHAPE, f"calibration{i}")} for i in range(4)])
-
-    def get_next(self):
-        return next(self.batches, None)
-
-
-def run(path):
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = ort.InferenceSession(str(path), options)
-    return session.run(None, {"input": images(SHAPE)})[0].flatten().astype(float).tolist()
-
-
 model = fill(Tiny()).eval()
 with torch.no_grad():
     logits = model.double()(torch.from_numpy(images(SHAPE)).double()).flatten().tolist()
@@ -75,7 +60,7 @@ export(model, GOLDEN / "tiny-eval.onnx", mode.EVAL)
 export(model, GOLDEN / "tiny-preserved.onnx", mode.PRESERVE)
 save_file(model.state_dict(), GOLDEN / "tiny.safetensors", metadata={"made by": "safetensors"})
 quantize_static(
-    GOLDEN / "tiny-eval.onnx", GOLDEN / "tiny-int8.onnx", Calibration(),
+    GOLDEN / "tiny-eval.onnx", GOLDEN / "tiny-int8.onnx", Calibration(SHAPE),
     quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8,
     weight_type=QuantType.QInt8)
 # Exporting in training mode runs the model once, which moves its running statistics.
@@ -109,7 +94,7 @@ onnx.save(typed, GOLDEN / "tiny-typed.onnx")
         "tiny-preserved": logits,
         "tiny-training": training_logits,
         "tiny-half": half_logits,
-        "tiny-int8": run(GOLDEN / "tiny-int8.onnx"),
-        "tiny-typed": run(GOLDEN / "tiny-typed.onnx"),
+        "tiny-int8": run(GOLDEN / "tiny-int8.onnx", SHAPE),
+        "tiny-typed": run(GOLDEN / "tiny-typed.onnx", SHAPE),
     },
 }, indent=1) + "\n")

@@ -12,12 +12,12 @@ import pathlib
 import warnings
 
 import numpy as np
-import onnxruntime as ort
 import torch
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 from torch import nn
 
 from formula import fill, images
+from runtime import Calibration, run
 
 warnings.filterwarnings("ignore")
 GOLDEN = pathlib.Path(__file__).resolve().parents[2] / "Tests/GraphsTests/Golden"
@@ -63,21 +63,6 @@ class Tokens(nn.Module):
         return self.head(self.norm2(x)[:, 0])
 
 
-class Calibration(CalibrationDataReader):
-    def __init__(self):
-        self.batches = iter([{"input": images(SHAPE, f"calibration{i}")} for i in range(4)])
-
-    def get_next(self):
-        return next(self.batches, None)
-
-
-def run(path):
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = ort.InferenceSession(str(path), options)
-    return session.run(None, {"input": images(SHAPE)})[0].flatten().astype(float).tolist()
-
-
 model = fill(Tokens()).eval()
 with torch.no_grad():
     logits = model.double()(torch.from_numpy(images(SHAPE)).double()).flatten().tolist()
@@ -96,7 +81,7 @@ for value in list(proto.graph.value_info):
     proto.graph.value_info.remove(value)
 (GOLDEN / "tokens-dynamo.onnx").write_bytes(proto.SerializeToString())
 quantize_static(
-    GOLDEN / "tiny-eval.onnx", GOLDEN / "tiny-qoperator.onnx", Calibration(),
+    GOLDEN / "tiny-eval.onnx", GOLDEN / "tiny-qoperator.onnx", Calibration(SHAPE),
     quant_format=QuantFormat.QOperator, per_channel=True, activation_type=QuantType.QUInt8,
     weight_type=QuantType.QInt8)
 (GOLDEN / "onnx-tokens.json").write_text(json.dumps({
@@ -104,6 +89,6 @@ quantize_static(
     "logits": {
         "tokens-script": logits,
         "tokens-dynamo": logits,
-        "tiny-qoperator": run(GOLDEN / "tiny-qoperator.onnx"),
+        "tiny-qoperator": run(GOLDEN / "tiny-qoperator.onnx", SHAPE),
     },
 }, indent=1) + "\n")
