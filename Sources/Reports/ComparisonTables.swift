@@ -66,7 +66,7 @@ extension Comparison {
         return [
           kind.title, signed(drift.before), signed(drift.after), signed(drift.value, 4),
           range(drift.interval?.low, drift.interval?.high, 4, signs: true),
-          drift.adjustedP.map { decimal($0, 4) } ?? "", drift.verdict.rawValue,
+          drift.adjustedP.map { decimal($0, 4) } ?? "", Judgement(drift).rawValue,
           drift.rowsNeeded.map { "needs about \($0) rows" } ?? drift.reason ?? "",
         ]
       },

@@ -138,13 +138,8 @@ public struct StudyTables: Sendable {
       return ["undefined (\(pair.comparison.drift[kind]?.reason ?? "no such gap"))", "undefined"]
     }
     let range = drift.growthInterval.map { " (\(signed($0.low)) to \(signed($0.high)))" } ?? ""
-    let remark: String? =
-      switch drift.verdict {
-      case .undecided: drift.rowsNeeded.map { ", needs \($0) rows" }
-      case .better where drift.levellingDown == true: ", by levelling down"
-      default: nil
-      }
-    return [signed(growth) + range, drift.verdict.rawValue + (remark ?? "")]
+    let rows = drift.verdict == .undecided ? drift.rowsNeeded.map { ", needs \($0) rows" } : nil
+    return [signed(growth) + range, Judgement(drift).rawValue + (rows ?? "")]
   }
 
   /// The length of every model's file, and how many times smaller it is than the first's.

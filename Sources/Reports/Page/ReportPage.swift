@@ -97,7 +97,7 @@ public struct ReportPage {
       let name = studies.count > 1 ? "<h3>\(Markup.escaped(study.name))</h3>\n" : ""
       let headline = verdict.headline.map { Markup.escaped($0) }.joined(separator: " ")
       let items = verdict.entries.map { entry in
-        "<li><span class=\"badge \(entry.verdict.rawValue)\">\(entry.verdict.rawValue)</span> "
+        "<li><span class=\"badge \(entry.judgement)\">\(entry.judgement.rawValue)</span> "
           + "\(Markup.escaped(entry.sentences.joined(separator: " ")))</li>\n"
       }.joined()
       let list = verdict.entries.count > 1 ? "<ul class=\"verdicts\">\n\(items)</ul>\n" : ""

@@ -11,8 +11,8 @@ public struct StudyVerdict: Hashable, Codable, Sendable {
     public var base: String
     /// Its name for people.
     public var title: String
-    /// The worst of the verdicts on EO and FPR difference, over all seeds.
-    public var verdict: Verdict
+    /// The worst of the judgements on EO and FPR difference, over all seeds.
+    public var judgement: Judgement
     /// What was done, and who was affected.
     public var sentences: [String]
   }
@@ -21,11 +21,14 @@ public struct StudyVerdict: Hashable, Codable, Sendable {
   public var headline: [String]
   /// Every model that was made from another, in the study's order.
   public var entries: [Entry]
+  /// What every drift comes to, one dictionary for each comparison of the study.
+  public var judgements: [[GapKind: Judgement]]
 
   private static let kinds: [GapKind] = [.equalOpportunity, .fprDifference]
 
   /// The verdict on `result`.
   public init(_ result: StudyResult) {
+    judgements = result.comparisons.map { $0.comparison.drift.mapValues { Judgement($0) } }
     var order: [[String]] = []
     for pair in result.comparisons where !order.contains([pair.model, pair.base]) {
       order.append([pair.model, pair.base])
@@ -36,8 +39,7 @@ public struct StudyVerdict: Hashable, Codable, Sendable {
     entries = found.map {
       Entry(
         model: $0.pairs[0].model, base: $0.pairs[0].base, title: $0.pairs[0].title,
-        verdict: $0.worst.verdict,
-        sentences: [$0.what + ".", $0.who])
+        judgement: $0.worst.judgement, sentences: [$0.what + ".", $0.who])
     }
     guard let first = found.first else {
       headline = [
@@ -49,18 +51,19 @@ public struct StudyVerdict: Hashable, Codable, Sendable {
     // The question is who pays for the compression; training and repairs have their entries.
     let compressed = found.filter { $0.kind == .compressed }
     let asked = compressed.isEmpty ? found : compressed
-    // A clear harm is worth more words than an open question, and a large one more than a small.
     let worst = asked.max { $0.worst < $1.worst } ?? first
     guard asked.count > 1 else {
       headline = [worst.what + ".", worst.who]
       return
     }
     let counts = [
-      (Verdict.preserved, "shown to keep both gaps"), (.better, "better"),
-      (.undecided, "undecided"), (.worse, "worse"),
-    ].compactMap { verdict, name -> String? in
-      let count = asked.count { $0.worst.verdict == verdict }
-      return count > 0 || verdict == .preserved ? "\(count) \(name)" : nil
+      (Judgement.preserved, "shown to keep both gaps"), (.better, "with a narrower gap"),
+      (.levelledDown, "with a gap that is narrower only by levelling down"),
+      (.undecided, "undecided"), (.undefined, "without a gap to compare"),
+      (.worse, "with a wider gap"),
+    ].compactMap { judgement, name -> String? in
+      let count = asked.count { $0.worst.judgement == judgement }
+      return count > 0 || judgement == .preserved ? "\(count) \(name)" : nil
     }
     let things = compressed.isEmpty ? "models" : "compressed models"
     headline = [
@@ -117,12 +120,15 @@ public struct StudyVerdict: Hashable, Codable, Sendable {
     }
 
     /// The gap that came off worst, of all kinds and seeds.
-    var worst: Worst {
-      pairs.flatMap { pair in
-        kinds.compactMap { kind in
-          pair.comparison.drift[kind].map { Worst(kind: kind, drift: $0, pair: pair) }
+    var worst: JudgedGap {
+      let found = pairs.flatMap { pair in
+        kinds.map { kind in
+          JudgedGap(
+            kind: kind, drift: pair.comparison.drift[kind], comparison: pair.comparison,
+            seed: pair.seed)
         }
-      }.max() ?? Worst(kind: .equalOpportunity, drift: nil, pair: pairs[0])
+      }
+      return found.max() ?? found[0]
     }
 
     /// Who was affected, and how sure that is.
@@ -133,60 +139,41 @@ public struct StudyVerdict: Hashable, Codable, Sendable {
       }
       let range =
         drift.growthInterval.map { " (interval \(signed($0.low)) to \(signed($0.high)))" } ?? ""
-      let margin = "±\(decimal(worst.pair.comparison.margin, 3))"
-      let seed = pairs.count > 1 ? " with seed \(worst.pair.seed)" : ""
+      let margin = "±\(decimal(worst.comparison.margin, 3))"
+      let seed = pairs.count > 1 ? " with seed \(worst.seed)" : ""
       let groups = drift.from.flatMap { from in drift.to.map { " between \(from) and \($0)" } }
       let name = worst.kind == .equalOpportunity ? "TPR gap (EO)" : "FPR gap"
       let gap = "the \(name)\(groups ?? "")"
-      switch worst.verdict {
+      switch worst.judgement {
       case .preserved:
         return
           "Neither gap moved: the TPR gap (EO) and the FPR gap are shown to have stayed within \(margin)"
           + (pairs.count > 1 ? " with every one of \(pairs.count) seeds" : "")
           + ", by equivalence tests on the same people."
       case .worse:
-        return "It made \(gap) wider by \(decimal(growth, 3))\(range)\(seed)\(moved(worst))."
+        return "It made \(gap) wider by \(decimal(growth, 3))\(range)\(seed): \(moved(worst, 1))."
       case .better:
-        let leveled =
-          drift.levellingDown == true ? ", by levelling down: no group gained and some lost" : ""
         return
-          "It narrowed \(gap) by \(decimal(-growth, 3))\(range)\(seed)\(leveled)\(moved(worst))."
-      case .undecided:
+          "It narrowed \(gap) by \(decimal(-growth, 3))\(range)\(seed): \(moved(worst, 1))."
+      case .levelledDown:
+        return
+          "It narrowed \(gap) by \(decimal(-growth, 3))\(range)\(seed), only by levelling down: "
+          + "no group gained, and \(moved(worst, 3))."
+      case .undecided, .undefined:
         let rows = drift.rowsNeeded.map { "; about \($0) people would settle it" } ?? ""
         return "Whether anyone pays is open: \(gap) changed by \(signed(growth))\(range)\(seed), "
           + "which neither shows a change nor excludes one beyond \(margin)\(rows)."
       }
     }
 
-    /// Which group's rate moved most.
-    private func moved(_ worst: Worst) -> String {
-      guard let measure = worst.kind.measure,
-        let changes = worst.pair.comparison.changes[measure]?.filter({ $0.group != "all" }),
-        let most = changes.max(by: { abs($0.value ?? 0) < abs($1.value ?? 0) }),
-        let before = most.before, let after = most.after
-      else { return "" }
-      return ": the \(measure.title) of \(most.group) went from \(decimal(before, 3)) to "
-        + decimal(after, 3)
-    }
-  }
-
-  private struct Worst: Comparable {
-    var kind: GapKind
-    var drift: Drift?
-    var pair: StudyResult.Pair
-
-    var verdict: Verdict { drift?.verdict ?? .undecided }
-    var size: Double { abs(drift?.growth ?? 0) }
-    var rank: Int {
-      switch verdict {
-      case .worse: 3
-      case .undecided: 2
-      case .better: 1
-      case .preserved: 0
+    /// Which groups' rates moved most, at most so many.
+    private func moved(_ gap: JudgedGap, _ count: Int) -> String {
+      let name = "the \(gap.kind.measure?.title ?? "rate") of "
+      let parts = gap.changes.prefix(count).enumerated().map { place, change in
+        "\(place == 0 ? name : "that of ")\(change.group) \(place == 0 ? "went " : "")"
+          + "from \(decimal(change.before, 3)) to \(decimal(change.after, 3))"
       }
+      return parts.joined(separator: ", ")
     }
-
-    static func == (a: Worst, b: Worst) -> Bool { (a.rank, a.size) == (b.rank, b.size) }
-    static func < (a: Worst, b: Worst) -> Bool { (a.rank, a.size) < (b.rank, b.size) }
   }
 }

@@ -59,6 +59,7 @@ sections.gaps = (study, body) => {
   const nameOf = pair => `${pair.title}, against ${titleOf(study, pair.base)}`;
   const compared = unique(pairs.map(nameOf));
   const margin = pairs[0].comparison.margin;
+  const judged = (pair, kind) => study.verdict.judgements[pairs.indexOf(pair)][kind] ?? "undefined";
   const drifts = kinds.map((kind, which) => pairs
     .filter(pair => pair.comparison.drift[kind]?.growth != null)
     .map(pair => ({
@@ -70,7 +71,7 @@ sections.gaps = (study, body) => {
     summary: `The band is the margin of ±${decimal(margin)}: a bar inside it is shown to be no `
       + "change. A bar to the right of 0 is harm, one that crosses 0 and leaves the band is open. "
       + pairs.map(pair => `${nameOf(pair)}: EO ${signed(pair.comparison.drift.equalOpportunity?.growth)} `
-        + `${pair.comparison.drift.equalOpportunity?.verdict ?? ""}`).join(", ") + ".",
+        + judged(pair, "equalOpportunity")).join("; ") + ".",
     traces: () => drifts.map((points, which) => ({
       x: points.map(point => point.drift.growth), y: points.map(point => point.y),
       error_x: {
@@ -82,7 +83,7 @@ sections.gaps = (study, body) => {
       text: points.map(({ drift, pair }) => plain(nameOf(pair))
         + (seeds.length > 1 ? `, seed ${pair.seed}` : "")
         + `<br>${signed(drift.growth)} (${range(drift.growthLow, drift.growthHigh)})<br>`
-        + drift.verdict),
+        + judged(pair, kinds[which])),
       hovertemplate: "%{text}<extra></extra>",
     })),
     layout: colours => ({
@@ -98,7 +99,7 @@ sections.gaps = (study, body) => {
       pairs.flatMap(pair => kinds.map(kind => {
         const drift = pair.comparison.drift[kind];
         return [nameOf(pair), String(pair.seed), gapNames[kind], signed(drift?.growth),
-          range(drift?.growthLow, drift?.growthHigh), drift?.verdict ?? "undefined"];
+          range(drift?.growthLow, drift?.growthHigh), judged(pair, kind)];
       })), [0, 2, 5]),
   }).figure);
 };
@@ -118,8 +119,8 @@ function frontierPoints(kind) {
       high: gaps.length > 1 ? Math.max(...sizes) : gaps[0].absoluteHigh ?? sizes[0],
       accuracy: mean(entry.rows.map(row => row.accuracy.value ?? NaN)),
       lowest: Math.min(...rates), highest: Math.max(...rates),
-      leveled: study.result.comparisons.some(({ model, comparison: { drift } }) =>
-        model === entry.model && drift[kind]?.verdict === "better" && drift[kind].levellingDown),
+      leveled: study.result.comparisons.some(({ model }, pair) => model === entry.model
+        && study.verdict.judgements[pair][kind] === "better, by levelling down"),
     };
   }).filter(Boolean));
 }
