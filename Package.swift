@@ -122,8 +122,8 @@ let package = Package(
         "Tensors", "Training",
       ],
       resources: [
-        "page.html", "page.css", "core.js", "tables.js", "charts.js", "threshold.js", "flips.js",
-        "files.js", "sections.js", "glossary.html",
+        "page.html", "page.css", "core.js", "tables.js", "charts.js", "gaps.js", "threshold.js",
+        "frontier.js", "flips.js", "training.js", "files.js", "sections.js", "glossary.html",
       ].map { .embedInCode("Resources/\($0)") }),
     .executableTarget(
       name: "equant",

@@ -52,7 +52,7 @@ import Testing
     #expect(
       verdict.headline[0]
         == "Of 3 compressed models, each held against the one it was made from: "
-        + "0 shown to keep both gaps, 1 with a narrower gap, "
+        + "none shown to keep both gaps, 1 with a narrower gap, "
         + "1 with a gap that is narrower only by levelling down, 1 undecided.")
     #expect(verdict.headline[1].hasPrefix("The worst: coarse is 4.00 times smaller"))
     #expect(verdict.headline[1].contains("only by levelling down: no group gained"))

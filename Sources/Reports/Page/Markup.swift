@@ -19,13 +19,21 @@ enum Markup {
   /// JSON as it is written inside a `script` element: no `<` can end the element.
   static func embedded(json: String) -> String { json.replacing("<", with: "\\u003c") }
 
+  /// A number with its interval: on a narrow page a line may end between them, and nowhere else.
+  private static func withRange(_ text: String) -> String {
+    guard text.hasSuffix(")"), let start = text.firstRange(of: " (") else { return escaped(text) }
+    return escaped(String(text[..<start.lowerBound])) + " <span class=\"range\">"
+      + escaped(String(text[start.lowerBound...].dropFirst())) + "</span>"
+  }
+
   /// `table` as HTML that the page's script makes sortable and copyable.
   static func table(_ table: Table, id: String) -> String {
     func cell(_ text: String, _ tag: String, _ column: Int, why: String = "") -> String {
       let number = table.alignments[column] == .trailing ? " class=\"number\"" : ""
       let scope = tag == "th" ? " scope=\"\(why == "row" ? "row" : "col")\"" : ""
       let behind = tag == "td" && !why.isEmpty ? " data-why=\"\(escaped(why))\"" : ""
-      return "<\(tag)\(number)\(scope)\(behind)>\(escaped(text))</\(tag)>"
+      let shown = tag == "td" && !number.isEmpty ? withRange(text) : escaped(text)
+      return "<\(tag)\(number)\(scope)\(behind)>\(shown)</\(tag)>"
     }
     let head = table.columns.indices.map { cell(table.columns[$0], "th", $0) }.joined()
     let body = table.rows.indices.map { row in

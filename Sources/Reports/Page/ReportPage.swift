@@ -53,7 +53,8 @@ public struct ReportPage {
     let page = Self.text(PackageResources.page_html)
     let scripts = [
       PackageResources.core_js, PackageResources.tables_js, PackageResources.charts_js,
-      PackageResources.threshold_js, PackageResources.flips_js, PackageResources.files_js,
+      PackageResources.gaps_js, PackageResources.threshold_js, PackageResources.frontier_js,
+      PackageResources.flips_js, PackageResources.training_js, PackageResources.files_js,
       PackageResources.sections_js,
     ].map(Self.text).joined(separator: "\n")
     var bytes: [UInt8] = []
@@ -95,10 +96,14 @@ public struct ReportPage {
     studies.map { study in
       let verdict = study.verdict
       let name = studies.count > 1 ? "<h3>\(Markup.escaped(study.name))</h3>\n" : ""
-      let headline = verdict.headline.map { Markup.escaped($0) }.joined(separator: " ")
+      let headline = verdict.headline.map {
+        "<p class=\"headline\">\(Markup.escaped($0))</p>\n"
+      }.joined()
       let items = verdict.entries.map { entry in
-        "<li><span class=\"badge \(entry.judgement)\">\(entry.judgement.rawValue)</span> "
-          + "\(Markup.escaped(entry.sentences.joined(separator: " ")))</li>\n"
+        let badge = "<span class=\"badge \(entry.judgement)\">\(entry.judgement.rawValue)</span>"
+        return "<li><details><summary>\(badge) \(Markup.escaped(entry.sentences[0]))</summary>"
+          + "<p>\(Markup.escaped(entry.sentences.dropFirst().joined(separator: " ")))</p>"
+          + "</details></li>\n"
       }.joined()
       let list = verdict.entries.count > 1 ? "<ul class=\"verdicts\">\n\(items)</ul>\n" : ""
       let findings = (study.result.findings ?? []).map { "<li>\(Markup.escaped($0))</li>\n" }
@@ -106,7 +111,7 @@ public struct ReportPage {
         findings.isEmpty
         ? ""
         : "<details><summary>What the study found</summary>\n<ul>\n\(findings.joined())</ul>\n</details>\n"
-      return "\(name)<p class=\"headline\">\(headline)</p>\n\(list)\(details)"
+      return name + headline + list + details
     }.joined()
   }
 

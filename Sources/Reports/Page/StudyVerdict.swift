@@ -63,7 +63,7 @@ public struct StudyVerdict: Hashable, Codable, Sendable {
       (.worse, "with a wider gap"),
     ].compactMap { judgement, name -> String? in
       let count = asked.count { $0.worst.judgement == judgement }
-      return count > 0 || judgement == .preserved ? "\(count) \(name)" : nil
+      return count > 0 ? "\(count) \(name)" : judgement == .preserved ? "none \(name)" : nil
     }
     let things = compressed.isEmpty ? "models" : "compressed models"
     headline = [

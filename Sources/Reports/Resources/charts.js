@@ -20,6 +20,11 @@ function theme() {
   };
 }
 
+const narrowScreen = matchMedia("(max-width: 40rem)");
+
+/// Whether the page is on a phone: charts then put their names where there is room.
+const isNarrow = () => narrowScreen.matches;
+
 const drawn = new Set();
 /// Charts that nobody has come near yet, and those that somebody has.
 const unseen = new Set();
@@ -63,18 +68,23 @@ function drawAll() {
   for (const plot of waiting.splice(0)) if (plot.isConnected) plot.draw();
 }
 
+/// Above the chart, in one line where there is room.
+const legend = () => ({
+  orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: isNarrow() ? 11 : 13 },
+});
+
 function layoutOf(chart) {
   const colours = theme();
   const axis = {
     gridcolor: colours.line, linecolor: colours.line, zerolinecolor: colours.soft,
     automargin: true, title: { standoff: 10 },
   };
-  const given = chart.layout(colours);
+  const given = chart.layout(colours, chart.plot);
   return {
     paper_bgcolor: colours.paper, plot_bgcolor: colours.paper, dragmode: false,
     font: { family: "system-ui, sans-serif", size: 13, color: colours.ink },
     margin: { l: 10, r: 10, t: 10, b: 40 }, hovermode: "closest",
-    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
+    legend: legend(),
     hoverlabel: { bgcolor: colours.raised, font: { color: colours.ink }, align: "left" },
     ...given,
     xaxis: { ...axis, ...given.xaxis }, yaxis: { ...axis, ...given.yaxis },
@@ -83,12 +93,13 @@ function layoutOf(chart) {
 
 /// A figure: caption with a summary in words, the chart, and its numbers as a table.
 ///
-/// `traces` and `layout` are functions of the colours, asked again when these change; `height` is
-/// the least, in rem.
-function chart({ title, summary, traces, layout, table, size = "", height = 0 }) {
+/// `traces` and `layout` are functions of the colours, asked again when these or the room for them
+/// change; `height` tells the least, in rem.
+function chart({ title, summary, traces, layout, table, size = "", height }) {
   const plot = element("div",
     { class: `plot ${size}`, role: "img", "aria-label": `${title}. ${summary}` });
-  if (height > 0) plot.style.minHeight = `${height}rem`;
+  const grow = () => { if (height) plot.style.height = `${height()}rem`; };
+  grow();
   const figure = element("figure", {},
     element("figcaption", {},
       element("strong", {}, title), element("span", { class: "summary" }, summary)),
@@ -96,6 +107,7 @@ function chart({ title, summary, traces, layout, table, size = "", height = 0 })
     table && element("details", {}, element("summary", {}, "The numbers of this chart"), table));
   const made = { figure, plot, traces, layout };
   plot.draw = () => {
+    grow();
     const download = {
       name: "svg", title: "Download as SVG", icon: Plotly.Icons.disk,
       click: () => Plotly.downloadImage(plot, { format: "svg", filename: "equant" }),
@@ -128,5 +140,6 @@ function redrawAll() {
 
 document.addEventListener("DOMContentLoaded", drawWaiting);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
+narrowScreen.addEventListener("change", redrawAll);
 addEventListener("beforeprint", drawAll);
 matchMedia("print").addEventListener("change", () => { drawAll(); redrawAll(); });

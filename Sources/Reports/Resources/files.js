@@ -11,24 +11,31 @@ sections.files = (study, body) => {
   const codecs = unique(study.files.flatMap(file => file.parts.map(part => part.codec)));
   const sum = (file, codec) => file.parts.reduce((total, part) =>
     total + (part.codec === codec ? part.bytes : 0), 0);
+  const names = study.files.map(file => titleOf(study, file.model));
+  const bars = {
+    type: "bar", orientation: "h", text: names.map(plain), textposition: "none",
+    hovertemplate: "%{text}<br>%{x:.3f} MB",
+  };
+  // On a phone the names stand above the bars.
+  const places = () => ({
+    y: names.map((_, index) => index + (isNarrow() ? 0.15 : 0)), width: isNarrow() ? 0.45 : 0.8,
+  });
   body.append(chart({
     title: "What the bytes of each file are",
     summary: study.files.map(file => `${titleOf(study, file.model)}: ${megabytes(file.bytes)}`)
       .join(", ") + ". Names, operators and metadata are the rest.",
     traces: () => [...codecs.map((codec, index) => ({
-      type: "bar", orientation: "h", name: codec, marker: { color: hue(index) },
-      y: study.files.map(file => plain(titleOf(study, file.model))),
+      ...bars, ...places(), name: codec, marker: { color: hue(index) },
       x: study.files.map(file => sum(file, codec) / 1e6),
-      hovertemplate: "%{x:.3f} MB",
     })), {
-      type: "bar", orientation: "h", name: "the rest", marker: { color: "#888888" },
-      y: study.files.map(file => plain(titleOf(study, file.model))),
-      x: study.files.map(file => file.overhead / 1e6), hovertemplate: "%{x:.3f} MB",
+      ...bars, ...places(), name: "the rest", marker: { color: "#888888" },
+      x: study.files.map(file => file.overhead / 1e6),
     }],
     layout: () => ({
-      barmode: "stack", xaxis: { title: { text: "MB" } }, yaxis: { autorange: "reversed" },
+      ...rowsOfPoints.layout(names), barmode: "stack", xaxis: { title: { text: "MB" } },
+      legend: { ...legend(), traceorder: "normal" },
     }),
-    size: study.files.length < 4 ? "short" : "",
+    height: () => rowsOfPoints.height(names, 1),
     table: makeTable("Bytes by codec", ["model", ...codecs, "the rest", "the file"],
       study.files.map(file => [titleOf(study, file.model),
         ...codecs.map(codec => String(sum(file, codec))), String(file.overhead), String(file.bytes)])),
@@ -120,6 +127,9 @@ function sensitivityChart(study, { base, seed, split, measured }, [name, unit, r
   const shown = number => number.value == null ? "undefined"
     : `${decimal(number.value, places)} (${range(number.low, number.high, places)})`;
   const layers = measured.layers.map(layer => plain(shortName(layer.layer)));
+  // On a phone there is room for some of the names.
+  const step = isNarrow() ? Math.ceil(layers.length / 20) : 1;
+  const named = layers.map((_, layer) => layer).filter(layer => layer % step === 0);
   return chart({
     title: `One layer at a time as ${measured.scheme}: ${name}`,
     summary: `${titleOf(study, base)}, seed ${seed}, ${measured.rows} ${split} rows. `
@@ -145,7 +155,7 @@ function sensitivityChart(study, { base, seed, split, measured }, [name, unit, r
     }),
     layout: () => ({
       xaxis: {
-        tickvals: layers.map((_, layer) => layer), ticktext: layers, tickangle: -60,
+        tickvals: named, ticktext: named.map(layer => layers[layer]), tickangle: -60,
         tickfont: { size: 10 }, range: [-0.6, layers.length - 0.4], zeroline: false,
       },
       yaxis: { title: { text: unit }, ...(places === 4 ? { rangemode: "tozero" } : {}) },

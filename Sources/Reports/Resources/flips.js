@@ -51,8 +51,10 @@ function showFlips(study, pair, body) {
       .filter(cell => (!wish.group || cell.group === wish.group)
         && (!wish.label || String(cell.label) === wish.label))
       .reduce((sum, cell) => sum + (wish.direction ? cell[wish.direction] : cell.gained + cell.lost), 0);
-    status.textContent = `${chosen.length} of ${counted} people shown, `
-      + "as many of each group, label and direction as there is room for";
+    const pictures = chosen.filter(person => person.picture).length;
+    status.textContent = `${chosen.length} of ${counted} people shown, ${pictures} with a picture`
+      + (chosen.length < counted || pictures < chosen.length
+        ? ": as many of each group, label and direction as there is room for" : "");
     list.replaceChildren(...chosen.map(person => element("li", {},
       person.picture && element("img", {
         src: `data:image/jpeg;base64,${person.picture}`, width: 72, height: 72, loading: "lazy",
@@ -60,7 +62,7 @@ function showFlips(study, pair, body) {
       }),
       element("strong", {}, person.group),
       `labelled ${person.label}`, element("br"),
-      `${decimal(person.before, 2)} → ${decimal(person.after, 2)} `,
+      `${decimal(person.before)} → ${decimal(person.after)} `,
       element("span", { class: directionOf(person) }, directionOf(person)),
       element("br"), element("span", { class: "note" }, person.id))));
   };

@@ -89,6 +89,13 @@ function copyButtons(copies, title) {
   return tools;
 }
 
+/// A number with its interval may be broken between the two, and nowhere else.
+function withRange(text) {
+  const at = text.search(/ \([-+\d]/);
+  return at < 0 || !text.endsWith(")") ? [text]
+    : [text.slice(0, at + 1), element("span", { class: "range" }, text.slice(at + 1))];
+}
+
 /// A table of texts: numbers to the right, the first column heads its row.
 function makeTable(caption, columns, rows, words = [0]) {
   const kind = column => words.includes(column) ? null : "number";
@@ -99,7 +106,7 @@ function makeTable(caption, columns, rows, words = [0]) {
     element("tbody", {}, ...rows.map(row => element("tr", {}, ...row.map((text, column) =>
       column === 0
         ? element("th", { scope: "row" }, text)
-        : element("td", { class: kind(column) }, text))))));
+        : element("td", { class: kind(column) }, ...withRange(text)))))));
   makeSortable(table);
   return element("div", { class: "table" }, table);
 }

@@ -141,6 +141,7 @@ function showThresholds(study, score, body) {
           return [decimal(rates.truePositiveRate.value), decimal(rates.falsePositiveRate.value)];
         }),
       ])),
+    size: "square",
   });
 
   const cell = rate => rate.value == null ? "undefined"
