@@ -61,18 +61,7 @@ public struct Descent: Hashable, Sendable {
 extension TrainingSession {
   /// Moves all parameters down their gradients, in one pass over the arrays.
   public func descend(_ step: Descent) {
-    let values = elements(of: .values).baseAddress
-    let momenta = elements(of: .momenta).baseAddress
-    let gradients = elements(of: .gradients).baseAddress
-    guard let values, let momenta, let gradients else { return }
-    for run in runs(decaysAll: step.decaysAll) {
-      Parallel.forEach(run.range.count) { part in
-        step.apply(
-          to: values, momenta, UnsafePointer(gradients),
-          run.range.lowerBound + part.lowerBound..<run.range.lowerBound + part.upperBound,
-          decay: run.decays ? step.decay : 0)
-      }
-    }
+    parameters.descend(step)
   }
 
   /// The Euclidean norm of all gradients together.
@@ -95,20 +84,5 @@ extension TrainingSession {
       }
     }
     return sums.reduce(0, +).squareRoot()
-  }
-
-  /// Neighbouring slots that decay alike, as one range each.
-  private func runs(decaysAll: Bool) -> [(range: Range<Int>, decays: Bool)] {
-    var runs: [(range: Range<Int>, decays: Bool)] = []
-    for slot in slots {
-      let decays = slot.decays || decaysAll
-      if let last = runs.last, last.decays == decays {
-        // The gap between two slots is padding, zero everywhere, and stays so.
-        runs[runs.count - 1].range = last.range.lowerBound..<slot.range.upperBound
-      } else {
-        runs.append((slot.range, decays))
-      }
-    }
-    return runs
   }
 }

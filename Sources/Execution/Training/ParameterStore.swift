@@ -6,7 +6,11 @@ import Tensors
 final class ParameterStore {
   /// The parameters, in the order of their storage.
   private(set) var slots: [Slot] = []
-  private var layouts: [Layout] = []
+  private(set) var layouts: [Layout] = []
+  /// The tiles of each parameter's values, where they consist of tiles.
+  private(set) var tiles: [WeightTiles?] = []
+  /// What kernels read instead of the values.
+  var copies: [WeightCopy] = []
   private var rowMajor: [Layout] = []
   private var indices: [String: Int] = [:]
   private var arrays: [ParameterArray: Pages] = [:]
@@ -33,6 +37,7 @@ final class ParameterStore {
     let length = layout.byteCount / 4
     slots.append(Slot(name: name, shape: shape, range: count..<count + length, decays: decays))
     layouts.append(layout)
+    tiles.append(WeightTiles(master: layout))
     rowMajor.append(try layout.with(format: .rowMajor))
     indices[name] = slots.count - 1
     // The next parameter starts on a cache line of its own.
@@ -45,16 +50,26 @@ final class ParameterStore {
     for array in ParameterArray.allCases { arrays[array] = Pages(byteCount: count * 4) }
   }
 
-  /// All elements of `array`, in the kernels' order.
+  /// All elements of `array`, in the kernels' order, for the caller to change until the next call.
   func elements(_ array: ParameterArray) -> UnsafeMutableBufferPointer<Float> {
+    if array == .values { forgetCopies() }
+    return .init(start: pointer(array), count: count)
+  }
+
+  /// Takes note that the values were changed.
+  private func forgetCopies() {
+    for copy in copies { copy.isCurrent = false }
+  }
+
+  /// The first element of `array`.
+  func pointer(_ array: ParameterArray) -> UnsafeMutablePointer<Float> {
     guard let pages = arrays[array] else { preconditionFailure("allocate() comes first") }
-    return .init(start: pages.pointer.assumingMemoryBound(to: Float.self), count: count)
+    return pages.pointer.assumingMemoryBound(to: Float.self)
   }
 
   /// The address of a parameter's elements in `array`.
   func address(_ slot: Int, _ array: ParameterArray) -> UnsafeMutableRawPointer {
-    guard let pages = arrays[array] else { preconditionFailure("allocate() comes first") }
-    return pages.pointer + slots[slot].range.lowerBound * 4
+    UnsafeMutableRawPointer(pointer(array) + slots[slot].range.lowerBound)
   }
 
   /// Every parameter's `array` as row-major tensors, by name.
@@ -79,10 +94,17 @@ final class ParameterStore {
           "is \(tensor.elementType) \(tensor.shape), expected float32 \(slot.shape)")
       }
       let plain = try Memory(rowMajor[i], on: engine)
+      if array == .values { forgetCopies() }
       tensor.bytes.withUnsafeBytes { plain.bytes.copyMemory(from: $0) }
       let kept = try Memory(layouts[i], on: engine, at: address(i, array))
       try copy(plain, to: kept)
     }
+  }
+
+  /// Copies the values of `slot` into `copy`.
+  func reorder(slot: Int, to copy: WeightCopy) throws {
+    let kept = try Memory(layouts[slot], on: engine, at: address(slot, .values))
+    try self.copy(kept, to: Memory(copy.layout, on: engine, at: copy.pages.pointer))
   }
 
   private func copy(_ from: Memory, to: Memory) throws {

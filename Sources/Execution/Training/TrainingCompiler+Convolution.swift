@@ -39,14 +39,9 @@ extension TrainingCompiler {
     let master = try weightsKernel?.layout(of: .weightsGradient) ?? taps.weightsLayout()
     let slot = try parameters.add(
       node.inputs[1], shape: kernelShape, layout: master, decays: true, for: node)
-    let weights = Operand(layout: master, place: .value(slot))
-
     var arguments: [(Argument, Operand)] = [
       (.source, input), (.destination, output),
-      (
-        .weights,
-        try ordered(weights, as: kernel.layout(of: .weights), .reorderWeights, node.name)
-      ),
+      (.weights, parameters.values(slot, as: try kernel.layout(of: .weights))),
     ]
     if let bias { arguments.append((.bias, bias.value)) }
     try writer.run(.convolutionForward, node.name, kernel, arguments)
@@ -70,8 +65,7 @@ extension TrainingCompiler {
         sourceGradient: input.layout, weights: anyLayout(weightShape),
         destinationGradient: output.layout, window: window, forward: kernel, on: engine)
       let made = writer.array(input.layout)
-      let turned = try ordered(
-        weights, as: dataKernel.layout(of: .weights), .reorderWeights, node.name)
+      let turned = parameters.values(slot, as: try dataKernel.layout(of: .weights))
       try writer.run(
         .convolutionBackwardData, node.name, dataKernel,
         [(.sourceGradient, made), (.weights, turned), (.destinationGradient, gradient)])

@@ -11,6 +11,8 @@ enum Place: Hashable {
   case value(Int)
   /// A parameter's gradients, by slot.
   case gradient(Int)
+  /// A copy of a parameter's values, by number.
+  case copy(Int)
   /// The caller's images, at another address in every run.
   case input
 }
@@ -31,7 +33,6 @@ enum StepKind: String, CaseIterable, Sendable {
   case normalizationForward = "normalization forward"
   case normalizationBackward = "normalization backward"
   case reorderData = "reorder data"
-  case reorderWeights = "reorder weights"
   case pooling = "pooling"
   case elements = "elements"
   case product = "product"

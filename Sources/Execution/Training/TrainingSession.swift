@@ -25,7 +25,7 @@ public final class TrainingSession {
   public let precision: Precision
 
   private let graph: Graph
-  private let parameters: ParameterStore
+  let parameters: ParameterStore
   private let statistics: [NormalizationStatistics]
   private let program: TrainingProgram
   private let forwardCount: Int
@@ -79,6 +79,7 @@ public final class TrainingSession {
       switch place {
       case .value(let slot): parameters.address(slot, .values)
       case .gradient(let slot): parameters.address(slot, .gradients)
+      case .copy(let copy): parameters.copies[copy].pages.pointer
       case .fixed(let pointer): pointer
       // The caller's images have no address yet; any will do.
       case .input, .arena: UnsafeMutableRawPointer(logits)
@@ -103,6 +104,7 @@ public final class TrainingSession {
       preconditionFailure("a batch has \(inputCount) elements, not \(input.count)")
     }
     for memory in program.inputs { memory.move(to: UnsafeMutableRawPointer(mutating: base)) }
+    try parameters.refreshCopies()
     try program.run(0..<forwardCount)
     if movesStatistics { for entry in statistics { entry.update() } }
     return logits.buffer
@@ -122,6 +124,8 @@ public final class TrainingSession {
   public var slots: [Slot] { parameters.slots }
 
   /// One of the flat arrays, in the kernels' order; valid while the session lives.
+  ///
+  /// Values may be changed until the next call; ask again for later changes.
   public func elements(of array: ParameterArray) -> UnsafeMutableBufferPointer<Float> {
     parameters.elements(array)
   }
