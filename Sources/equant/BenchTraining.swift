@@ -41,6 +41,14 @@ struct BenchTraining: ParsableCommand {
       """)
   var fairalm = false
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      A folder with CelebA's layout: take turns between steps on its images and steps on one batch \
+      in memory, and add the speed of the first as a share of the second's.
+      """, valueName: "folder"))
+  var data: String?
+
   @Flag(help: "Add the shortest time of every kind of kernel.")
   var profile = false
 
@@ -55,6 +63,7 @@ struct BenchTraining: ParsableCommand {
     var peakBytes: Int
     var loss: Double
     var fairALMOverPlain: Double?
+    var loadingShare: LoadingShare?
     var milliseconds: [String: Double]?
     var kernelMilliseconds: [String]?
   }
@@ -98,6 +107,7 @@ struct BenchTraining: ParsableCommand {
       threads: Parallel.threadCount, arenaBytes: session.arenaByteCount,
       peakBytes: Self.peakByteCount, loss: loss)
     if fairalm { result.fairALMOverPlain = try fairALMRatio(session, images) }
+    if let data { result.loadingShare = try loadingShare(session, images, from: data) }
     if profile {
       result.milliseconds = Dictionary(
         session.profile.map { ($0.kind, $0.seconds * 1000) }, uniquingKeysWith: +)
@@ -111,7 +121,7 @@ struct BenchTraining: ParsableCommand {
   }
 
   /// One step on `images`, labelled 0 and 1 in turn; returns the mean cross-entropy.
-  private func step(_ session: TrainingSession, _ images: [Float]) throws -> Double {
+  func step(_ session: TrainingSession, _ images: [Float]) throws -> Double {
     let logits = try images.withUnsafeBufferPointer { Array(try session.forward($0)) }
     var loss = 0.0
     var gradients = logits

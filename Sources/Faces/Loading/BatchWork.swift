@@ -11,6 +11,7 @@ final class BatchWork: Sendable {
   private struct State {
     var nextClaim: Int
     var finished: [Int: Result<Batch, FileError>] = [:]
+    var taken = 0
     var orders: [Int: [Int32]] = [:]
     var skipped: [Int: FileError] = [:]
     var cachedBytes = 0
@@ -25,7 +26,12 @@ final class BatchWork: Sendable {
   /// Decoded pixels by position in ``rows``; empty where there are none yet.
   private let cache: Mutex<[[UInt8]]>
   private let stopped = Atomic(false)
-  /// Counts the batches that may still be claimed before the caller takes one.
+  /// How many batches the caller takes until as many may be claimed, all at once.
+  ///
+  /// The threads then work at the same time. Where they share processors with kernels that wait for
+  /// each other, one thread alone would hold up all of them just as long.
+  private let roundSize: Int
+  /// Counts the batches that may still be claimed before the caller takes some.
   private let room = DispatchSemaphore(value: 0)
   /// Signalled once for each finished batch.
   private let ready = DispatchSemaphore(value: 0)
@@ -41,6 +47,7 @@ final class BatchWork: Sendable {
     self.options = options
     self.batchesPerEpoch = batchesPerEpoch
     end = batches.upperBound
+    roundSize = min(options.threads, options.ahead)
     state = Mutex(State(nextClaim: batches.lowerBound))
     cache = Mutex(Array(repeating: [], count: rows.count))
   }
@@ -72,8 +79,12 @@ final class BatchWork: Sendable {
       if let result = state.withLock({ $0.finished[number] }) {
         // A failure stays, so that asking again fails again.
         let batch = try result.get()
-        state.withLock { _ = $0.finished.removeValue(forKey: number) }
-        room.signal()
+        let isRound = state.withLock { state in
+          state.finished.removeValue(forKey: number)
+          state.taken += 1
+          return state.taken.isMultiple(of: roundSize)
+        }
+        if isRound { for _ in 0..<roundSize { room.signal() } }
         return batch
       }
       ready.wait()
