@@ -20,7 +20,7 @@ from torchvision import transforms
 EQUANT = os.path.abspath(os.environ.get("EQUANT", ".build/release/equant"))
 COUNT, SIZE, TURNS = 2048, 64, 5
 # Turns of 25 training steps of 64 images in each of two epochs.
-STEPS = 8
+STEPS = 6
 
 
 class Faces(torch.utils.data.Dataset):
