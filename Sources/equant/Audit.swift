@@ -198,7 +198,7 @@ struct ModelRun: ParsableArguments {
   var protected: [String] = []
 
   @Option(help: "Which images.")
-  var split = Split.test
+  var split = SplitChoice.test
 
   @Option(help: "The arithmetic of what is not quantized.")
   var precision = PrecisionChoice.f32
@@ -221,7 +221,7 @@ struct ModelRun: ParsableArguments {
     var progress = Progress(quiet: quiet)
     for warning in dataset.warnings { progress.say("warning: \(warning)") }
     let (predictions, skipped) = try opened.predictions(
-      on: dataset, split: split, precision: precision.precision, limit: nil,
+      on: dataset, split: split.split, precision: precision.precision, limit: nil,
       skipsDamaged: skipDamaged, path: model
     ) { progress.show("predicting", $0, of: $1) }
     for problem in skipped { progress.say("left out: \(problem)") }

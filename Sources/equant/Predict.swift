@@ -1,6 +1,6 @@
-public import ArgumentParser
+import ArgumentParser
 import Execution
-public import Faces
+import Faces
 import Files
 import Graphs
 import Predictions
@@ -29,7 +29,7 @@ struct PredictCommand: ParsableCommand {
   @OptionGroup(title: "Models made elsewhere") var modelOptions: ModelOptions
 
   @Option(help: "Which images.")
-  var split = Split.test
+  var split = SplitChoice.test
 
   @Option(
     help: ArgumentHelp("Where the predictions go; by default standard output.", valueName: "file"),
@@ -55,7 +55,7 @@ struct PredictCommand: ParsableCommand {
     var progress = Progress(quiet: output.quiet)
     for warning in dataset.warnings { progress.say("warning: \(warning)") }
     let (predictions, skipped) = try opened.predictions(
-      on: dataset, split: split, precision: precision.precision, limit: limit,
+      on: dataset, split: split.split, precision: precision.precision, limit: limit,
       skipsDamaged: skipDamaged, path: model
     ) { progress.show("predicting", $0, of: $1) }
     for problem in skipped { progress.say("left out: \(problem)") }
@@ -87,21 +87,4 @@ extension ModelOptions.Model {
       throw FileError(path, "\(error)")
     }
   }
-}
-
-extension Split: ExpressibleByArgument {
-  /// Reads `train`, `validation` or `test`.
-  public init?(argument: String) {
-    guard let split = Split.allCases.first(where: { "\($0)" == argument }) else { return nil }
-    self = split
-  }
-
-  /// The three names.
-  public static var allValueStrings: [String] { allCases.map { "\($0)" } }
-
-  /// None: the names say it all.
-  public static var allValueDescriptions: [String: String] { [:] }
-
-  /// The name that is shown in help.
-  public var defaultValueDescription: String { "\(self)" }
 }

@@ -28,7 +28,7 @@ struct VerifyCommand: ParsableCommand {
   @OptionGroup(title: "Models made elsewhere") var modelOptions: ModelOptions
 
   @Option(help: "Which images.")
-  var split = Split.test
+  var split = SplitChoice.test
 
   @Option(help: ArgumentHelp("Only the first images of the split.", valueName: "count"))
   var limit = 256
@@ -65,7 +65,7 @@ struct VerifyCommand: ParsableCommand {
     try Files.makeFolder(folder)
     defer { try? FileManager.default.removeItem(atPath: folder) }
 
-    let rows = dataset.rows(in: split, limit: limit)
+    let rows = dataset.rows(in: split.split, limit: limit)
     guard !rows.isEmpty else {
       throw FileError(dataset.folder, "has no rows in the \(split) split")
     }

@@ -7,6 +7,7 @@ import Testing
   @Test func `help lists every option`() throws {
     let help = try equant("audit", "--help")
     #expect(help.status == 0)
+    #expect(!help.output.contains("default: 2"), "a split is shown by name")
     #expect(
       options(in: help.output) == [
         "--model", "--data", "--target", "--protected", "--split", "--precision",
