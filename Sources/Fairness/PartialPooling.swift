@@ -6,13 +6,14 @@
 /// Pooled rates are for looking at many small groups at once: gaps and verdicts are never formed
 /// from them.
 ///
-/// How much is borrowed has the uniform shrinkage prior; for every amount the mean is integrated
-/// over on the logit scale at three points. The interval is that of the beta distribution with the
-/// mixture's mean and variance.
+/// How far rates differ among groups, as a share of the most that they could, has a uniform prior:
+/// with few groups, priors on how much is borrowed draw small groups in too far. For every such
+/// spread the mean is integrated over on the logit scale at three points. The interval is that of the
+/// mixture of beta distributions which this leaves for a group.
 ///
-/// Source: M. Daniels, *A Prior for the Variance in Hierarchical Models*, Canadian Journal of
-/// Statistics 27 (1999) 567-578; A. Gelman et al., *Bayesian Data Analysis*, 3rd edition 2013,
-/// section 5.3 (beta-binomial model).
+/// Source: A. Gelman, *Prior Distributions for Variance Parameters in Hierarchical Models*, Bayesian
+/// Analysis 1 (2006) 515-534, section 5.2 (uniform prior on the standard deviation); A. Gelman et
+/// al., *Bayesian Data Analysis*, 3rd edition 2013, section 5.3 (beta-binomial model).
 enum PartialPooling {
   /// The measures that are pooled: shares whose complements say no more.
   static let measures: [Measure] = [
@@ -38,32 +39,26 @@ enum PartialPooling {
     let components = components(groups)
     let tail = (1 - confidence) / 2
     return groups.map { group in
-      var (mean, square) = (0.0, 0.0)
-      for component in components {
-        let (a, b) = (
-          group.hits + component.mean * component.rows,
-          group.trials - group.hits + (1 - component.mean) * component.rows
-        )
-        let own = a / (a + b)
-        mean += component.weight * own
-        square += component.weight * own * (a + 1) / (a + b + 1)
-      }
-      let variance = max(square - mean * mean, 1e-300)
-      let rows = max(mean * (1 - mean) / variance - 1, 1e-6)
-      let (a, b) = (mean * rows, (1 - mean) * rows)
+      let mixture = BetaMixture(
+        parts: components.map { component in
+          let (hits, misses) = (group.hits, group.trials - group.hits)
+          return BetaMixture.Part(
+            a: hits + component.mean * component.rows,
+            b: misses + (1 - component.mean) * component.rows, weight: component.weight)
+        })
       return Estimate(
-        mean, Interval(Beta.quantile(tail, a, b), Beta.quantile(1 - tail, a, b)))
+        mixture.mean, Interval(mixture.quantile(tail), mixture.quantile(1 - tail)))
     }
   }
 
   /// The distributions that the groups' rates may come from, with their weights.
   private static func components(_ groups: [Group]) -> [Component] {
-    let typical = groups.map(\.trials).sorted()[groups.count / 2]
-    let steps = 12
+    let steps = 20
     var components: [(component: Component, evidence: Double)] = []
     for step in 0..<steps {
-      let share = (Double(step) + 0.5) / Double(steps)
-      let rows = typical * share / (1 - share)
+      // The standard deviation of rates with mean m is spread * (m (1 - m))^(1/2).
+      let spread = (Double(step) + 0.5) / Double(steps)
+      let rows = 1 / (spread * spread) - 1
       func evidence(_ logit: Double) -> Double {
         likelihood(groups, mean: 1 / (1 + exponential(-logit)), rows: rows)
       }
@@ -86,9 +81,11 @@ enum PartialPooling {
       component.weight *= exponential(part.evidence - highest)
       return component
     }
+    let largest = weighted.map(\.weight).max() ?? 0
+    weighted.removeAll { $0.weight < 1e-4 * largest }
     let total = weighted.reduce(0) { $0 + $1.weight }
     for i in weighted.indices { weighted[i].weight /= total }
-    return weighted.filter { $0.weight > 1e-6 }
+    return weighted
   }
 
   /// The logarithm of the beta-binomial likelihood, but for a constant.

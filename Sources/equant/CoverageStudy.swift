@@ -1,5 +1,5 @@
-import ArgumentParser
-import Fairness
+public import ArgumentParser
+public import Fairness
 import Foundation
 
 /// `equant coverage-study`: whether the intervals cover as often as they say.
@@ -20,9 +20,14 @@ struct CoverageStudy: ParsableCommand {
   @Option(help: "Where random sequences start.")
   var seed: UInt64 = 1
 
+  @Option(help: ArgumentHelp("Parts of the study; all when left out.", valueName: "part"))
+  var only: [CoverageSimulation.Part] = []
+
   func run() throws {
     let study = CoverageSimulation(
       simulations: simulations, resampled: resampled, seed: seed)
-    print(study.markdown { remark($0) })
+    print(study.markdown(only.isEmpty ? CoverageSimulation.Part.allCases : only) { remark($0) })
   }
 }
+
+extension CoverageSimulation.Part: ExpressibleByArgument {}

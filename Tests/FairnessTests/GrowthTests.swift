@@ -46,6 +46,70 @@ import Testing
     }
   }
 
+  /// Precision, F1 and their like, whose denominators flip too.
+  @Test(arguments: 0..<12 as Range<UInt64>)
+  func `intervals of widest resampled gaps hold their values and narrow with the rows`(
+    seed: UInt64
+  ) throws {
+    var random = Random(seed: seed)
+    var tally = Self.tally(&random, groups: 3 + Int(seed % 2), rarity: 3 + random.below(60))
+    let reference = seed % 3 == 0 ? 1 : nil
+    func drifts() -> [GapKind: Drift] {
+      let maker = DriftMaker(tally: tally, reference: reference)
+      let kinds = GapKind.ofDecisions.filter { !maker.isClosed($0) && $0 != .baseRate }
+      let resampled = maker.replicates(kinds)
+      return Dictionary(uniqueKeysWithValues: kinds.map { ($0, maker.drift($0, resampled[$0])) })
+    }
+    let few = drifts()
+    #expect(few.count == 6)
+    for i in tally.cells.indices { tally.cells[i] *= 100 }
+    let many = drifts()
+    for (kind, drift) in few {
+      let (value, growth) = (try #require(drift.value), try #require(drift.growth))
+      let (interval, narrow) = (
+        try #require(drift.interval), try #require(drift.equivalenceInterval)
+      )
+      #expect(interval.contains(value) && narrow.contains(growth), "\(kind)")
+      #expect(interval.low <= narrow.low && narrow.high <= interval.high, "\(kind)")
+      #expect(drift.method == "posterior of the cells and MOVER")
+      let narrowed = try #require(many[kind]?.interval)
+      let ratio = (narrowed.high - narrowed.low) / (interval.high - interval.low)
+      // Where another pair becomes the widest, its growth and that of the first stay apart.
+      let widest = [false, true].map { after in
+        let counts = tally.tally(after: after).counts
+        let gap = GapMaker(names: tally.names, confidence: 0.95, reference: reference) {
+          counts[$0].rate($1, confidence: $2)
+        }.gap(kind)
+        return [gap.from, gap.to]
+      }
+      #expect(ratio < (widest[0] == widest[1] ? 0.5 : 1), "\(kind)")
+    }
+  }
+
+  @Test func `a group without a rate on one side leaves the widest gap open, not undefined`() throws
+  {
+    var tally = PairedTally(names: ["a", "b", "c"])
+    // Nobody in c is called positive before; two are after, one of them rightly.
+    tally.cells = [
+      [80, 1, 1, 18], [10, 1, 1, 88], [70, 2, 1, 27], [10, 1, 2, 87], [20, 1, 0, 0], [20, 1, 0, 0],
+    ]
+    let maker = DriftMaker(tally: tally)
+    let drift = maker.drift(
+      .predictiveParity, maker.replicates([.predictiveParity])[.predictiveParity])
+    let (value, interval) = (try #require(drift.value), try #require(drift.interval))
+    #expect(interval.contains(value) && interval.high - interval.low > 0.4, "\(interval)")
+    #expect(drift.verdict == .undecided)
+  }
+
+  /// Where the widest of four gaps closes, draws of the widest gap itself cover 90 %.
+  @Test func `the drift of a widest precision gap is covered`() throws {
+    let lines = CoverageSimulation(resampled: 100).widestResampled()
+    #expect(lines.count == 6)
+    for line in lines {
+      #expect(line.share > 0.95 - 3 * (0.95 * 0.05 / 200).squareRoot(), "\(line)")
+    }
+  }
+
   @Test func `a gap that is closed has a drift interval as narrow as its two gaps allow`() throws {
     var tally = PairedTally(names: ["f", "m"])
     // The TPR gap closes from 0.6 to 0.01, the FPR gap from 0.5 to 0.

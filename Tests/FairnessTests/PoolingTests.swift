@@ -31,6 +31,34 @@ import Testing
     }
   }
 
+  @Test func `quantiles of a mixture are where its share lies, also in separate hills`() {
+    let alone = BetaMixture(parts: [.init(a: 3, b: 7, weight: 1)])
+    let apart = BetaMixture(
+      parts: [
+        .init(a: 400, b: 9600, weight: 0.03), .init(a: 5, b: 5, weight: 0.27),
+        .init(a: 9600, b: 400, weight: 0.7),
+      ])
+    for p in [0.005, 0.025, 0.05, 0.5, 0.95, 0.975, 0.995] {
+      #expect(abs(alone.quantile(p) - Beta.quantile(p, 3, 7)) < 1e-9, "\(p)")
+      // By halving, which needs no starting point.
+      var (low, high) = (0.0, 1.0)
+      while high - low > 1e-12 {
+        let middle = (low + high) / 2
+        if apart.cumulative(middle) < p { low = middle } else { high = middle }
+      }
+      #expect(abs(apart.quantile(p) - low) < 1e-6, "\(p)")
+    }
+  }
+
+  /// Rates that truly come from one distribution, of groups that have 8 to 200 rows.
+  @Test(arguments: [4, 12, 50]) func `pooled intervals hold the rate of a small group`(
+    groups: Int
+  ) {
+    let line = CoverageSimulation(resampled: 200).coverage(.init(groups: groups, rows: 20))
+    // 94 % less three standard errors.
+    #expect(line.share > 0.94 - 3 * (0.94 * 0.06 / 200).squareRoot(), "\(line)")
+  }
+
   @Test func `an audit of three groups pools, of two does not, and JSON keeps it`() throws {
     func audit(_ groups: Int) throws -> Audit {
       try Audit(

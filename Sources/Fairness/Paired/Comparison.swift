@@ -90,8 +90,8 @@ extension Comparison {
   ///
   /// Drifts of rates with fixed denominators have Tango's intervals joined by MOVER, with the
   /// effective number of rows when they have weights or clusters. Others are resampled: from the
-  /// posterior of the cells, or by cluster. AUC, Brier score and other measures of scores have normal
-  /// intervals.
+  /// posterior of the cells, or by cluster; among more than two groups each group's change is, and
+  /// those are joined by MOVER. AUC, Brier score and other measures of scores have normal intervals.
   ///
   /// - Throws: ``FairnessError`` when rows, labels, groups or weights differ or the reference is
   ///   unknown.

@@ -4,7 +4,7 @@ struct DriftMaker: Sendable {
   let clusters: PairedClusters?
   let reference: Int?
   let options: ComparisonOptions
-  private let factors: [Measure: [PairedEstimates.Factors]]
+  let factors: [Measure: [PairedEstimates.Factors]]
   private let estimates: PairedEstimates
 
   init(
@@ -27,7 +27,7 @@ struct DriftMaker: Sendable {
   }
 
   /// The confidence whose two-sided interval makes two one-sided tests: 90 % for 95 %.
-  private var equivalence: Double { 1 - 2 * (1 - options.confidence) }
+  var equivalence: Double { 1 - 2 * (1 - options.confidence) }
 
   var growths: GrowthMaker {
     GrowthMaker(estimates: estimates, groups: tally.names.count, reference: reference)
@@ -106,7 +106,7 @@ struct DriftMaker: Sendable {
   ///   - kind: A gap of decisions.
   ///   - resampled: The replicates of a kind that has no closed intervals.
   /// - Returns: The drift, without p-value and number of rows.
-  func drift(_ kind: GapKind, _ resampled: Resampled? = nil) -> Drift {
+  func drift(_ kind: GapKind, _ resampled: [Replicates]? = nil) -> Drift {
     let table = GapTable(groups: tally.names.count, reference: reference)
     var drift = Drift()
     let first = table.value(kind, tally.tally(after: false).counts.map(\.cells))
@@ -133,30 +133,10 @@ struct DriftMaker: Sendable {
         drift.equivalenceInterval = drift.growthInterval
       }
     } else if let resampled {
-      drift.method = drawsClusters ? "cluster bootstrap" : "posterior of the cells" + thinned
-      drift.interval = resampled.drift.percentile(confidence: options.confidence)
-      drift.equivalenceInterval = resampled.drift.percentile(confidence: equivalence)
-      drift.growthInterval = drift.equivalenceInterval
-      if table.isSigned(kind), let moved = drift.equivalenceInterval,
-        let sum = resampled.sum.percentile(confidence: equivalence),
-        let before = sideGap(kind, after: false), let after = sideGap(kind, after: true)
-      {
-        drift.growthInterval =
-          GrowthMaker.growth(drift: moved, sum: sum, before: before, after: after).interval
-      }
+      read(kind, resampled, thinned, into: &drift)
     }
     drift.decide(margin: options.margin)
     return drift
-  }
-
-  /// The gap of one model with an interval at 99 %.
-  private func sideGap(_ kind: GapKind, after: Bool) -> Estimate? {
-    let counts = tally.tally(after: after).counts
-    let gap = GapMaker(names: tally.names, confidence: 0.99, reference: reference) {
-      counts[$0].rate($1, confidence: $2)
-    }.gap(kind)
-    guard let value = gap.value, let interval = gap.interval else { return nil }
-    return Estimate(value, interval)
   }
 
   /// How many rows would settle a verdict, if the rates stay and flips stay as rare.
@@ -194,69 +174,6 @@ struct DriftMaker: Sendable {
   private func reason(_ kind: GapKind, _ side: String) -> String {
     let measure = kind.measures.map(\.title).joined(separator: " or ")
     return "\(measure) is undefined \(side) in all groups but one"
-  }
-
-  /// The replicates of a kind: of its drift, and of the sum of its gaps before and after.
-  struct Resampled: Sendable {
-    var drift: Replicates
-    var sum: Replicates
-  }
-
-  /// Whether whole clusters are drawn: unless no decision flipped, which they would all repeat.
-  private var drawsClusters: Bool {
-    clusters != nil && tally.cells.contains { $0[1] > 0 || $0[2] > 0 }
-  }
-
-  /// The replicates of every kind.
-  private func replicates(_ kinds: [GapKind]) -> [GapKind: Resampled] {
-    guard !kinds.isEmpty else { return [:] }
-    let groups = tally.names.count
-    let table = GapTable(groups: groups, reference: reference)
-    // A posterior rests on the effective number of rows: Kish's of weights or clusters.
-    let scale = tally.cells.indices.map { i -> Double in
-      if self.clusters != nil {
-        let measure = i % 2 == 0 ? Measure.falsePositiveRate : .truePositiveRate
-        return factors[measure]?[i / 2].change ?? 1
-      }
-      guard let squares = tally.weights?.squares[i].sum(), squares > 0 else { return 1 }
-      return tally.cells[i].sum() / squares
-    }
-    let strata = zip(tally.cells, scale).map { $0 * $1 }
-    let resampler = CellResampler(strata: strata, scheme: .posterior)
-    let clusters = drawsClusters ? clusters : nil
-    let drawn = Fairness.replicates(
-      options.draws, seed: options.seed, of: 2 * kinds.count
-    ) { random in
-      let cells =
-        clusters?.draw(groups: groups, using: &random)
-        ?? zip(resampler.draw(using: &random), scale).map { $0 / $1 }
-      let (before, after) = (Self.side(cells, positive: 2), Self.side(cells, positive: 1))
-      return kinds.flatMap { kind in
-        let (first, second) = (table.value(kind, before), table.value(kind, after))
-        return [second - first, second + first]
-      }
-    }
-    return Dictionary(
-      uniqueKeysWithValues: kinds.enumerated().map { place, kind in
-        (kind, Resampled(drift: drawn[2 * place], sum: drawn[2 * place + 1]))
-      })
-  }
-
-  /// The drift of every kind in one table of cells.
-  static func drifts(
-    of cells: [SIMD4<Double>], _ kinds: [GapKind], _ table: GapTable
-  ) -> [Double] {
-    let (before, after) = (side(cells, positive: 2), side(cells, positive: 1))
-    return kinds.map { table.value($0, after) - table.value($0, before) }
-  }
-
-  private static func side(_ cells: [SIMD4<Double>], positive: Int) -> [SIMD4<Double>] {
-    stride(from: 0, to: cells.count, by: 2).map { i in
-      let (no, yes) = (cells[i], cells[i + 1])
-      return SIMD4(
-        yes[positive] + yes[3], no[positive] + no[3], yes[0] + yes[3 - positive],
-        no[0] + no[3 - positive])
-    }
   }
 
   /// The gaps that are tested; FNR, TNR and error rate would only repeat them.

@@ -139,12 +139,20 @@ struct GrowthMaker: Sendable {
   /// least that the widest one has. After grew by no more than the gap that is widest after, and by
   /// no less than the one that is widest before.
   func interval(_ kind: GapKind, _ level: PairedEstimates.Level) -> Interval? {
-    guard let components = Self.components(kind) else { return nil }
+    Self.components(kind).flatMap {
+      interval($0, takesMean: kind.joining == .meanOfSizes, level)
+    }
+  }
+
+  /// The interval of the growth of the largest component, or of the mean of two.
+  func interval(
+    _ components: [[Measure]], takesMean: Bool = false, _ level: PairedEstimates.Level
+  ) -> Interval? {
     let growths = pairs.flatMap { pair -> [Growth] in
       let parts = components.compactMap { growth($0, pair, level) }
       // A group takes part with all its rates or not at all.
       guard parts.count == components.count else { return [] }
-      return kind.joining == .meanOfSizes ? [Self.mean(parts[0], parts[1])] : parts
+      return takesMean ? [Self.mean(parts[0], parts[1])] : parts
     }
     let least = growths.reduce((before: 0.0, after: 0.0)) {
       (max($0.before, $1.before.low), max($0.after, $1.after.low))

@@ -34,6 +34,9 @@ struct PairedEstimates: Sendable {
   /// By measure and group; nil where a group has no rows.
   let table: [Measure: [Estimates?]]
 
+  /// Estimates that were made otherwise.
+  init(table: [Measure: [Estimates?]]) { self.table = table }
+
   /// How rows are thinned out, by measure and group; empty where each counts as it is.
   static func factors(
     _ tally: PairedTally, _ clusters: PairedClusters?
