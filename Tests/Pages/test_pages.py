@@ -238,6 +238,7 @@ def check_page(browser, study, shots):
     tab = Tab(browser, url)
     check_laziness(tab)
     tab.drawn()
+    check_headline(tab)
     check_tables(tab, result)
     check_threshold(tab, study, result)
     check_flips(tab, study, result)
@@ -294,6 +295,29 @@ def check_two(browser, studies, folder, shots):
     tab.close()
 
 
+def check_half_written(study, folder):
+    """A study that was cut off is refused in a line, and no page is written."""
+    folder.mkdir()
+    whole = (study / "study.json").read_bytes()
+    (folder / "study.json").write_bytes(whole[: len(whole) // 2])
+    refused = equant("report", folder, status=1)
+    check(refused.stderr.count("\n") == 1 and str(folder / "study.json") in refused.stderr,
+          f"a half-written study is one line: {refused.stderr}")
+    check(not (folder / "report.html").exists(), "and no page of it is written")
+
+
+def check_headline(tab):
+    """Each badge is one of Table 4's verdicts on the pair, and a harm where there is one."""
+    harms = {"worse", "better, by levelling down"}
+    badges = tab.page.locator(".verdicts .badge").all_text_contents()
+    rows = rows_of(tab, "#tables .table >> nth=3 >> tbody tr")
+    check(len(badges) == len(rows), "every comparison has a badge")
+    for badge, row in zip(badges, rows):
+        verdicts = {text.split(", needs")[0] for text in (row[4], row[6])}
+        check(badge in verdicts and (badge in harms) == bool(harms & verdicts),
+              f"the badge {badge} of {row}")
+
+
 def main():
     shots = sys.argv[2] if len(sys.argv) > 2 and sys.argv[1] == "screenshots" else None
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
@@ -305,9 +329,10 @@ def main():
             executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         check_page(browser, study, shots)
         check_hostile(browser, hostile)
+        check_half_written(study, folder / "half")
         check_certificate(browser, folder, study)
         check_two(browser, [study, hostile], folder, shots)
-        check_dashboard(browser, folder, study)
+        check_dashboard(browser, folder, study, shots)
         browser.close()
     print(f"test-pages: {tools.checks} checks passed")
 
