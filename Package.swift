@@ -144,7 +144,7 @@ let package = Package(
       name: "ColourTask", dependencies: ["Faces", "Files", "Images", "Tensors", "TestSupport"],
       path: "Tests/ColourTask", swiftSettings: fast),
     tests("Store", sqlite),
-    tests("Dashboard", "Store", sqlite),
+    tests("Dashboard", "Store"),
     tests("Fairness", resources: [.copy("Golden")]),
     tests("Files"),
     tests("Tensors"),

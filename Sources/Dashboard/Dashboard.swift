@@ -75,13 +75,8 @@ public struct Dashboard: Sendable {
       router.get(RouterPath(path)) { _, _ in Response.of(bytes, type: type) }
     }
     let store = store
-    router.get("/api/runs") { request, _ in
-      let mark = "\"\(try store.mark())\""
-      guard request.headers[.ifNoneMatch] != mark else { return Response(status: .notModified) }
-      var response = Response.of(try store.listAsJSON(), type: "application/json")
-      response.headers[.eTag] = mark
-      response.headers[.cacheControl] = "no-cache"
-      return response
+    router.get("/api/runs") { request, context in
+      try Response.json(Listed(try store.list(RunSelection(request, context))))
     }
     router.get("/api/runs/:id") { _, context in
       try Response.json(Shown(try store.wanted(context), events: try store.told(context)))

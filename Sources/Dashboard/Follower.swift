@@ -35,7 +35,7 @@ struct Follower {
         news.append(ByteBuffer(string: ": still here\n\n"))
         quiet = 0
       }
-      let isOver = current.state != .running || !current.isAlive()
+      let isOver = current.standing() != .running
       if isOver { news.append(try Self.message("end", Shown(current, events: []))) }
       try await writer.write(contentsOf: news)
       if isOver { break }

@@ -6,8 +6,7 @@ struct Shown: Encodable {
   var id: Int64
   var kind: Run.Kind
   var title: String
-  /// A state, or `lost` for a run that is said to go on but is silent.
-  var state: String
+  var state: Run.Standing
   var started: Date
   var updated: Date
   var progress: String?
@@ -26,7 +25,7 @@ struct Shown: Encodable {
     id = run.id ?? 0
     kind = run.kind
     title = run.title
-    state = run.isAlive() ? run.state.rawValue : "lost"
+    state = run.standing()
     started = run.started
     updated = run.updated
     progress = run.progress

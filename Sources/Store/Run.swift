@@ -9,7 +9,7 @@ public struct Run: Hashable, Codable, Sendable {
 
   /// How far it is.
   public enum State: String, Hashable, Codable, Sendable, CaseIterable {
-    /// It goes on; see ``Run/isAlive(at:)``.
+    /// It goes on, as far as is known; see ``Run/standing(at:)``.
     case running
     /// It ended well.
     case finished
@@ -21,10 +21,20 @@ public struct Run: Hashable, Codable, Sendable {
     /// How long a running run may be silent, in seconds, before it is taken for dead.
     public static let silence: TimeInterval = 60
 
-    /// Whether a run that was last heard of then still lives; always true of one that ended.
-    func isAlive(heard: Date, at now: Date) -> Bool {
-      self != .running || now.timeIntervalSince(heard) < Self.silence
+    /// The standing at `now` of a run that was last heard of at `heard`.
+    func standing(heard: Date, at now: Date) -> Standing {
+      switch self {
+      case .running: now.timeIntervalSince(heard) < Self.silence ? .running : .lost
+      case .finished: .finished
+      case .stopped: .stopped
+      case .failed: .failed
+      }
     }
+  }
+
+  /// A ``State``, or `lost` for a run that is said to go on but was not heard of for too long.
+  public enum Standing: String, Hashable, Codable, Sendable, CaseIterable {
+    case running, finished, stopped, failed, lost
   }
 
   /// The store's number for it; nil before it is stored.
@@ -77,8 +87,8 @@ public struct Run: Hashable, Codable, Sendable {
     self.files = files
   }
 
-  /// Whether a running run was heard of lately; always true for others.
-  public func isAlive(at now: Date = .now) -> Bool { state.isAlive(heard: updated, at: now) }
+  /// How far it is, and whether a running one was heard of lately.
+  public func standing(at now: Date = .now) -> Standing { state.standing(heard: updated, at: now) }
 }
 
 /// A run as a line of a list: what is there without reading its settings and results.
@@ -106,8 +116,10 @@ public struct RunLine: Hashable, Codable, Sendable {
   /// What came out, in a sentence or two.
   public var summary: String?
 
-  /// Whether a running run was heard of lately; always true for others.
-  public func isAlive(at now: Date = .now) -> Bool { state.isAlive(heard: updated, at: now) }
+  /// How far it is, and whether a running one was heard of lately.
+  public func standing(at now: Date = .now) -> Run.Standing {
+    state.standing(heard: updated, at: now)
+  }
 }
 
 /// One thing a run told while it went on.

@@ -151,67 +151,44 @@ extension RunStore {
     }
   }
 
-  /// Runs, the latest first.
+  /// Runs without their settings and results; SQLite filters and orders all, and gives a part.
   ///
   /// - Parameters:
-  ///   - kind: Only those of one kind.
-  ///   - text: Only those whose title contains this.
-  ///   - limit: At most so many.
-  /// - Returns: Lines without settings and results.
+  ///   - selection: Which, in which order, and which part.
+  ///   - now: When it is: a running run that was not heard of lately is lost.
+  /// - Returns: The part, and how many there are.
   /// - Throws: ``StoreError`` when the store cannot be read.
   public func list(
-    kind: Run.Kind? = nil, text: String? = nil, limit: Int? = nil
-  ) throws(StoreError) -> [RunLine] {
-    try read { database in
+    _ selection: RunSelection = RunSelection(), at now: Date = .now
+  ) throws(StoreError) -> RunPage {
+    let conditions = """
+      (:kind IS NULL OR kind = :kind)
+      AND (:standing IS NULL OR :standing =
+        CASE WHEN state = 'running' AND updated <= :dead THEN 'lost' ELSE state END)
+      AND (:text IS NULL OR instr(lower(title), lower(:text)) > 0
+        OR instr(lower(summary), lower(:text)) > 0)
+      """
+    let arguments: StatementArguments = [
+      "kind": selection.kind?.rawValue, "standing": selection.standing?.rawValue,
+      "text": selection.text, "dead": now.timeIntervalSince1970 - Run.State.silence,
+    ]
+    let isAll = selection.kind == nil && selection.standing == nil && selection.text == nil
+    return try read { database in
+      let total = try Int.fetchOne(database, sql: "SELECT count(*) FROM run") ?? 0
+      let found =
+        isAll
+        ? total
+        : try Int.fetchOne(
+          database, sql: "SELECT count(*) FROM run WHERE \(conditions)", arguments: arguments) ?? 0
       let rows = try Row.fetchCursor(
         database,
         sql: """
-          SELECT \(RunLine.columns) FROM run
-          WHERE (:kind IS NULL OR kind = :kind) AND (:text IS NULL OR instr(title, :text) > 0)
-          ORDER BY started DESC, id DESC LIMIT :limit
+          SELECT \(RunLine.columns) FROM run WHERE \(conditions)
+          ORDER BY \(selection.order.words(isDescending: selection.isDescending))
+          LIMIT :limit OFFSET :offset
           """,
-        arguments: ["kind": kind?.rawValue, "text": text, "limit": limit ?? -1])
-      return try Array(rows.map(RunLine.init(row:)))
-    }
-  }
-
-  /// All runs as a JSON array of objects with the names of ``RunLine``, the latest first.
-  ///
-  /// Times are seconds since 1970, what is nil is `null`, and the state of a running run that was
-  /// not heard of lately is `lost`. SQLite writes the text, which takes a fraction of the time that
-  /// decoding and encoding take.
-  ///
-  /// - Parameter now: When it is.
-  /// - Returns: The text in UTF-8.
-  /// - Throws: ``StoreError`` when the store cannot be read.
-  public func listAsJSON(at now: Date = .now) throws(StoreError) -> Data {
-    try read { database in
-      try Data.fetchOne(
-        database,
-        sql: """
-          SELECT json_group_array(json_object('id', id, 'kind', kind, 'title', title, 'state',
-            CASE WHEN state = 'running' AND updated <= :dead THEN 'lost' ELSE state END,
-            'started', started, 'updated', updated, 'progress', progress, 'accuracy', accuracy,
-            'equalOpportunity', equalOpportunity, 'bytes', bytes, 'summary', summary))
-          FROM (SELECT \(RunLine.columns) FROM run ORDER BY started DESC, id DESC)
-          """, arguments: ["dead": Self.dead(at: now)]) ?? Data("[]".utf8)
-    }
-  }
-
-  /// A running run that was not heard of since is lost.
-  private static func dead(at now: Date) -> Double {
-    now.timeIntervalSince1970 - Run.State.silence
-  }
-
-  /// Text that is another whenever ``listAsJSON(at:)`` is.
-  public func mark(at now: Date = .now) throws(StoreError) -> String {
-    try read { database in
-      try String.fetchOne(
-        database,
-        sql: """
-          SELECT printf('%d-%d-%.3f-%d', count(*), max(id), max(updated),
-            sum(state = 'running' AND updated <= ?)) FROM run
-          """, arguments: [Self.dead(at: now)]) ?? ""
+        arguments: arguments + ["limit": selection.limit ?? -1, "offset": selection.offset])
+      return RunPage(total: total, found: found, lines: try Array(rows.map(RunLine.init(row:))))
     }
   }
 

@@ -23,9 +23,10 @@ struct OutputOptions: ParsableArguments {
   }
 }
 
-/// `value` as JSON with sorted keys.
+/// `value` as JSON with sorted keys, and times as ISO 8601 writes them.
 func prettyJSON(_ value: some Encodable) throws -> String {
   let encoder = JSONEncoder()
   encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+  encoder.dateEncodingStrategy = .iso8601
   return String(decoding: try encoder.encode(value), as: UTF8.self)
 }

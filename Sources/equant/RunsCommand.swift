@@ -22,7 +22,8 @@ struct RunsCommand: ParsableCommand {
     @Option(help: "Only runs of one kind.")
     var kind: Run.Kind?
 
-    @Option(help: ArgumentHelp("Only runs whose file or folder has this in its name."))
+    @Option(
+      help: ArgumentHelp("Only runs with this in the name of what they made, or in what came out."))
     var search: String?
 
     @Option(help: "At most so many.")
@@ -38,9 +39,16 @@ struct RunsCommand: ParsableCommand {
 
     func run() throws {
       let store = try storeOptions.openForReading()
-      let lines = try store.list(kind: kind, text: search, limit: limit)
-      try output.write(lines) {
-        lines.isEmpty ? "no such run in \(store.path)" : Self.table(lines)
+      var selection = RunSelection()
+      selection.kind = kind
+      selection.text = search
+      selection.limit = limit
+      let page = try store.list(selection)
+      try output.write(page.lines) {
+        let more = page.found - page.lines.count
+        return page.lines.isEmpty
+          ? "no such run in \(store.path)"
+          : Self.table(page.lines) + (more > 0 ? "\n\(more) more: see --limit" : "")
       }
     }
 
@@ -48,7 +56,7 @@ struct RunsCommand: ParsableCommand {
       var rows = [["run", "kind", "state", "started", "accuracy %", "EO", "bytes", "made"]]
       rows += lines.map { line in
         [
-          "\(line.id)", line.kind.rawValue, stateText(line.state, isAlive: line.isAlive()),
+          "\(line.id)", line.kind.rawValue, line.standing().rawValue,
           timeText(line.started), line.accuracy.map { String(format: "%.2f", 100 * $0) } ?? "",
           line.equalOpportunity.map { String(format: "%.3f", $0) } ?? "",
           line.bytes.map { "\($0)" } ?? "", printable(line.title),
@@ -99,7 +107,7 @@ struct RunsCommand: ParsableCommand {
     private static func text(_ run: Run, _ events: [RunEvent]) -> String {
       var lines = [
         "run \(run.id ?? 0): \(run.kind.rawValue) of \(printable(run.title)), "
-          + stateText(run.state, isAlive: run.isAlive()),
+          + run.standing().rawValue,
         "started \(timeText(run.started)), last heard of \(timeText(run.updated)), "
           + "process \(run.process)",
       ]
@@ -152,11 +160,6 @@ struct NoSuchRun: Error, CustomStringConvertible {
 }
 
 extension Run.Kind: ExpressibleByArgument {}
-
-/// A state, or `lost` for a run that was not heard of for too long.
-private func stateText(_ state: Run.State, isAlive: Bool) -> String {
-  isAlive ? state.rawValue : "lost"
-}
 
 private func timeText(_ date: Date) -> String {
   let format = DateFormatter()

@@ -17,8 +17,9 @@ def check(condition, what):
         raise SystemExit(f"test-pages: failed: {what}")
 
 
-def equant(*arguments, status=0):
-    done = subprocess.run([EQUANT, *map(str, arguments)], capture_output=True, text=True)
+def equant(*arguments, status=0, environment=None):
+    done = subprocess.run([EQUANT, *map(str, arguments)], capture_output=True, text=True,
+                          env=environment)
     check(done.returncode == status, f"equant {arguments} gave {done.returncode}: {done.stderr}")
     return done
 
@@ -26,10 +27,13 @@ def equant(*arguments, status=0):
 class Tab:
     """A page that must stay silent and must not ask for anything."""
 
-    def __init__(self, browser, url, width=1280, height=900, scheme="light", allowed=()):
+    def __init__(self, browser, url, width=1280, height=900, scheme="light", allowed=(),
+                 script=None):
         self.context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme)
         self.page = self.context.new_page()
+        if script:
+            self.page.add_init_script(script)
         self.noise, self.requests = [], []
         self.page.on("console", lambda message: self.noise.append(message.text))
         self.page.on("pageerror", lambda error: self.noise.append(str(error)))

@@ -8,6 +8,7 @@ import json
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -15,6 +16,7 @@ from playwright.sync_api import sync_playwright
 import browser as tools
 from browser import Tab, check, equant, rows_of
 from dashboard import check_dashboard
+from many import check_many
 
 HOSTILE = "<script>window.pwned=1</script><b>&amp;'\""
 
@@ -40,6 +42,7 @@ def make_hostile(study, folder):
         result["provenance"]["files"][row["predictions"]] = hashlib.sha256(
             path.read_bytes()).hexdigest()
     (folder / "study.json").write_text(json.dumps(result))
+    equant("report", folder)
     return folder
 
 
@@ -207,7 +210,7 @@ def check_sensitivity(tab, result):
 def check_certificate(browser, folder, study):
     """A certified model that is put into the folder has its claims on the page."""
     equant("compress", study / "seed-0/fine-tuned.onnx", "--budget", "40MB", "--max-accuracy-drop",
-           "0.9", "--choice", "kmeans:64", "--data", folder / "faces", "--out",
+           "0.9", "--choice", "uniform:8", "--data", folder / "faces", "--out",
            study / "certified.onnx", "--quiet")
     out = folder / "certified.html"
     equant("report", study, "--out", out)
@@ -319,22 +322,36 @@ def check_headline(tab):
 
 
 def main():
-    shots = sys.argv[2] if len(sys.argv) > 2 and sys.argv[1] == "screenshots" else None
+    mode = sys.argv[1] if len(sys.argv) > 1 else None
+    if len(sys.argv) != {None: 1, "list": 2, "screenshots": 3}.get(mode):
+        raise SystemExit("usage: test-pages [list | screenshots FOLDER]")
+    shots = sys.argv[2] if mode == "screenshots" else None
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
-        study = make_study(folder)
-        hostile = make_hostile(study, folder / "hostile")
-        equant("report", hostile)
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        check_page(browser, study, shots)
-        check_hostile(browser, hostile)
-        check_half_written(study, folder / "half")
-        check_certificate(browser, folder, study)
-        check_two(browser, [study, hostile], folder, shots)
-        check_dashboard(browser, folder, study, shots)
+        if mode == "list":
+            check_many(browser, folder, times=21)
+        else:
+            check_everything(browser, folder, shots)
         browser.close()
     print(f"test-pages: {tools.checks} checks passed")
+
+
+def check_everything(browser, folder, shots):
+    study, hostile = folder / "study", folder / "hostile"
+    for name, part in {
+            "a study": lambda: make_study(folder),
+            "its page": lambda: check_page(browser, study, shots),
+            "hostile names": lambda: check_hostile(browser, make_hostile(study, hostile)),
+            "a half-written study": lambda: check_half_written(study, folder / "half"),
+            "a certificate": lambda: check_certificate(browser, folder, study),
+            "two studies": lambda: check_two(browser, [study, hostile], folder, shots),
+            "the dashboard": lambda: check_dashboard(browser, folder, study, shots),
+            "many runs": lambda: check_many(browser, folder)}.items():
+        start = time.monotonic()
+        part()
+        print(f"test-pages: {name} took {time.monotonic() - start:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ import Testing
     try store.update(run)
     #expect(try store.run(id) == run)
     #expect(try RunStore(path: store.path).run(id) == run)
-    let line = try #require(try store.list().first)
+    let line = try #require(try store.list().lines.first)
     #expect(line.title == run.title && line.accuracy == 0.75 && line.started == run.started)
   }
 
@@ -34,22 +34,83 @@ import Testing
     let store = try RunStore(path: path())
     let id = try store.begin(run("x", at: 0))
     try store.note("epoch 1/2", of: id, at: Date(timeIntervalSince1970: 50))
-    let line = try #require(try store.list().first)
+    let line = try #require(try store.list().lines.first)
     #expect(line.progress == "epoch 1/2" && line.updated == Date(timeIntervalSince1970: 50))
-    #expect(line.isAlive(at: Date(timeIntervalSince1970: 100)))
-    #expect(!line.isAlive(at: Date(timeIntervalSince1970: 111)))
+    #expect(line.standing(at: Date(timeIntervalSince1970: 100)) == .running)
+    #expect(line.standing(at: Date(timeIntervalSince1970: 111)) == .lost)
   }
 
   @Test func `a list is the latest first, and is filtered`() throws {
     let store = try RunStore(path: path())
     for (number, title) in ["a", "b 100%", "ab"].enumerated() {
-      _ = try store.begin(run(title, at: Double(number)))
+      var run = run(title, at: Double(number))
+      run.summary = number == 0 ? "MADE it" : nil
+      _ = try store.begin(run)
     }
-    #expect(try store.list().map(\.title) == ["ab", "b 100%", "a"])
-    #expect(try store.list(text: "b").map(\.title) == ["ab", "b 100%"])
-    #expect(try store.list(text: "%").map(\.title) == ["b 100%"])
-    #expect(try store.list(kind: .study).isEmpty)
-    #expect(try store.list(limit: 1).count == 1)
+    func titles(_ change: (inout RunSelection) -> Void) throws -> [String] {
+      var selection = RunSelection()
+      change(&selection)
+      let page = try store.list(selection)
+      #expect(page.total == 3 && (page.found == page.lines.count || selection.limit != nil))
+      return page.lines.map(\.title)
+    }
+    #expect(try titles { _ in } == ["ab", "b 100%", "a"])
+    #expect(try titles { $0.text = "B" } == ["ab", "b 100%"])
+    #expect(try titles { $0.text = "%" } == ["b 100%"])
+    #expect(try titles { $0.text = "made" } == ["a"])
+    #expect(try titles { $0.kind = .study }.isEmpty)
+    #expect(try titles { $0.limit = 1 } == ["ab"])
+    #expect(try titles { ($0.limit, $0.offset) = (2, 1) } == ["b 100%", "a"])
+    #expect(
+      try titles {
+        $0.offset = 3; $0.limit = 2
+      }.isEmpty)
+  }
+
+  @Test(arguments: RunSelection.Order.allCases)
+  func `every column orders as its values do, and what is not known comes last`(
+    order: RunSelection.Order
+  ) throws {
+    let store = try RunStore(path: path())
+    for number in 0..<40 {
+      var run = run("run \("aBcDe".randomElement()!)", at: Double(Int.random(in: 0..<9)))
+      run.kind = try #require(Run.Kind.allCases.randomElement())
+      run.state = try #require(Run.State.allCases.randomElement())
+      if number % 3 > 0 {
+        run.accuracy = Double(Int.random(in: 0..<9))
+        run.equalOpportunity = Double(Int.random(in: 0..<9))
+        run.bytes = Int.random(in: 0..<9)
+        run.summary = ["x", "Y", "z"].randomElement()
+      }
+      _ = try store.begin(run)
+    }
+    func key(_ line: RunLine) -> (number: Double?, text: String?) {
+      switch order {
+      case .id: (Double(line.id), nil)
+      case .kind: (nil, line.kind.rawValue)
+      case .title: (nil, line.title.lowercased())
+      case .state: (nil, line.state.rawValue)
+      case .started: (line.started.timeIntervalSince1970, nil)
+      case .accuracy: (line.accuracy, nil)
+      case .equalOpportunity: (line.equalOpportunity, nil)
+      case .bytes: (line.bytes.map(Double.init), nil)
+      case .summary: (nil, line.summary?.lowercased())
+      }
+    }
+    let all = try store.list().lines
+    for isDescending in [true, false] {
+      let expected = all.sorted { a, b in
+        let (x, y) = (key(a), key(b))
+        let isKnown = (x.number != nil || x.text != nil, y.number != nil || y.text != nil)
+        if isKnown.0 != isKnown.1 { return isKnown.0 }
+        if let p = x.number, let q = y.number, p != q { return (p < q) != isDescending }
+        if let p = x.text, let q = y.text, p != q { return (p < q) != isDescending }
+        return (a.id < b.id) != isDescending
+      }
+      var selection = RunSelection()
+      (selection.order, selection.isDescending) = (order, isDescending)
+      #expect(try store.list(selection).lines.map(\.id) == expected.map(\.id))
+    }
   }
 
   @Test func `events belong to their run and go with it`() throws {
@@ -85,7 +146,7 @@ import Testing
       try await group.waitForAll()
     }
     let store = try RunStore(path: path)
-    #expect(Set(try store.list().map(\.title)).count == 100)
+    #expect(Set(try store.list().lines.map(\.title)).count == 100)
   }
 
   @Test func `a store of an older version migrates`() throws {
@@ -103,7 +164,7 @@ import Testing
     }
     try queue.close()
     let store = try RunStore(path: path)
-    let line = try #require(try store.list().first)
+    let line = try #require(try store.list().lines.first)
     #expect(line.title == "old" && line.progress == nil)
     #expect(try store.run(line.id)?.settings == ["epochs": "5"])
     #expect(try store.run(line.id)?.results == ["a": 0.5])
@@ -121,7 +182,7 @@ import Testing
     }
     let error = #expect(throws: StoreError.self) { try RunStore(path: path) }
     #expect(error?.problem.contains("later version") == true)
-    #expect(try store.list().count == 1)
+    #expect(try store.list().total == 1)
   }
 
   @Test func `what is no store is refused with a way out`() throws {
@@ -148,7 +209,7 @@ import Testing
     try holder.inDatabase { database in
       try database.execute(sql: "BEGIN IMMEDIATE")
       // Reading goes on; writing waits, and then says why not.
-      #expect(try store.list().isEmpty)
+      #expect(try store.list().lines.isEmpty)
       let error = #expect(throws: StoreError.self) { try store.begin(self.run("x")) }
       #expect(error?.problem.contains("is held by another process") == true)
       try database.execute(sql: "ROLLBACK")
@@ -191,43 +252,26 @@ import Testing
     #expect(error?.description.split(separator: "\n").count == 1)
   }
 
-  @Test func `the list as JSON says the same, and its mark when it changes`() throws {
+  @Test func `a list is filtered by how far runs are, lost ones among them`() throws {
     let store = try RunStore(path: path())
-    let now = Date(timeIntervalSince1970: 1000)
-    #expect(try store.listAsJSON(at: now) == Data("[]".utf8))
-    var marks = [try store.mark(at: now)]
-    var first = run("a \"<b>\" \u{e9}\n", at: 0.25)
-    first.id = try store.begin(first)
-    marks.append(try store.mark(at: now))
     _ = try store.begin(run("alive", at: 990))
-    first.state = .finished
-    first.accuracy = 1.0 / 3
-    first.updated = now
-    try store.update(first)
-    marks.append(try store.mark(at: now))
     _ = try store.begin(run("dead", at: 500))
-    marks.append(try store.mark(at: now))
-    marks.append(try store.mark(at: Date(timeIntervalSince1970: 1100)))
-    #expect(Set(marks).count == marks.count)
-    struct Line: Decodable {
-      var id: Int64
-      var kind: String
-      var title: String
-      var state: String
-      var started: Double
-      var accuracy: Double?
-      var bytes: Int?
+    var ended = run("ended", at: 1)
+    ended.state = .finished
+    _ = try store.begin(ended)
+    let now = Date(timeIntervalSince1970: 1000)
+    for (standing, title) in [
+      (Run.Standing.running, "alive"), (.lost, "dead"), (.finished, "ended"), (.failed, nil),
+    ] {
+      var selection = RunSelection()
+      selection.standing = standing
+      let page = try store.list(selection, at: now)
+      #expect(page.lines.map(\.title) == [title].compactMap(\.self))
+      #expect(page.lines.allSatisfy { $0.standing(at: now) == standing })
     }
-    let lines = try JSONDecoder().decode([Line].self, from: store.listAsJSON(at: now))
-    #expect(lines.map(\.title) == ["alive", "dead", first.title])
-    #expect(lines.map(\.state) == ["running", "lost", "finished"])
-    #expect(lines.map(\.id) == (try store.list().map(\.id)))
-    #expect(
-      abs((lines[2].accuracy ?? 0) - 1.0 / 3) < 1e-14 && lines[2].started == 0.25
-        && lines[2].bytes == nil)
   }
 
-  @Test func `ten thousand runs list quickly`() throws {
+  @Test func `ten thousand runs are listed in parts, each once`() throws {
     let path = try path()
     let store = try RunStore(path: path)
     let first = try store.begin(run("run", at: 0))
@@ -242,27 +286,23 @@ import Testing
             SELECT n FROM c) WHERE id = ?
           """, arguments: [first])
     }
-    // The best of five: the other tests run at the same time.
-    let clock = ContinuousClock()
-    let time =
-      try (0..<5).map { _ in
-        try clock.measure {
-          let lines = try store.list()
-          #expect(lines.count == 10_000 && lines[0].title == "run 9999")
-        }
-      }.min() ?? .zero
-    var text = Data()
-    let textTime =
-      try (0..<5).map { _ in try clock.measure { text = try store.listAsJSON() } }.min() ?? .zero
-    #expect(try (JSONSerialization.jsonObject(with: text) as? [Any])?.count == 10_000)
-    print("10 000 runs listed in \(time), as JSON in \(textTime)")
+    var selection = RunSelection()
+    selection.limit = 50
+    var found: [Int64] = []
+    repeat {
+      selection.offset = found.count
+      let page = try store.list(selection)
+      #expect(page.total == 10_000 && page.found == 10_000)
+      found += page.lines.map(\.id)
+    } while found.count % 50 == 0 && found.count < 10_000
+    #expect(found == [10_000] + (1..<10_000).reversed().map(Int64.init))
   }
 
-  @Test func `a silent run is not alive`() {
+  @Test func `a silent run is lost`() {
     var run = run("x", at: 0)
-    #expect(!run.isAlive(at: Date(timeIntervalSince1970: 1000)))
-    #expect(run.isAlive(at: Date(timeIntervalSince1970: 10)))
+    #expect(run.standing(at: Date(timeIntervalSince1970: 1000)) == .lost)
+    #expect(run.standing(at: Date(timeIntervalSince1970: 10)) == .running)
     run.state = .finished
-    #expect(run.isAlive(at: Date(timeIntervalSince1970: 1000)))
+    #expect(run.standing(at: Date(timeIntervalSince1970: 1000)) == .finished)
   }
 }

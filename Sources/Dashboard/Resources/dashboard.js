@@ -13,7 +13,10 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-const time = seconds => new Date(seconds * 1000).toLocaleString();
+const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "medium" });
+const time = seconds => clock.format(seconds * 1000);
+const grouping = new Intl.NumberFormat("en");
+const grouped = value => grouping.format(value).replaceAll(",", "\u202f");
 const decimal = (value, places) => value == null ? "" : value.toFixed(places);
 const columns = [
   { key: "id", title: "run", number: true, text: run => String(run.id) },
@@ -24,66 +27,78 @@ const columns = [
   { key: "accuracy", title: "accuracy %", number: true,
     text: run => decimal(run.accuracy == null ? null : 100 * run.accuracy, 2) },
   { key: "equalOpportunity", title: "EO", number: true, text: run => decimal(run.equalOpportunity, 3) },
-  { key: "bytes", title: "bytes", number: true, text: run => run.bytes == null ? "" : run.bytes.toLocaleString("en").replaceAll(",", "\u202f") },
+  { key: "bytes", title: "bytes", number: true, text: run => run.bytes == null ? "" : grouped(run.bytes) },
   { key: "summary", title: "what came out",
     text: run => run.state === "running" ? run.progress ?? "" : run.summary ?? "" },
 ];
-const shownAtOnce = 200;
-let runs = [];
+const rowsAtOnce = 25;
+// What the server was asked for, and its last answer: of the runs only these rows are in the page.
 let order = { key: "started", descending: true };
-let limit = shownAtOnce;
+let from = 0;
+let page = { total: 0, found: 0, runs: [] };
+let drawn = "";
 const chosen = new Set();
-
-function compareBy(key, descending) {
-  return (a, b) => {
-    const [x, y] = [a[key], b[key]];
-    if (x == null || y == null) return (x == null) - (y == null);
-    const difference = typeof x === "number" ? x - y : String(x).localeCompare(String(y));
-    return descending ? -difference : difference;
-  };
-}
 
 function drawHead() {
   byId("runs").tHead.rows[0].replaceChildren(
     element("th", { scope: "col" }, "compare"),
-    ...columns.map(column => element("th", {
-      scope: "col", class: column.number ? "number" : null,
-      "aria-sort": order.key === column.key ? (order.descending ? "descending" : "ascending") : null,
-    }, element("button", {
-      type: "button",
-      onclick: () => {
-        order = { key: column.key, descending: order.key === column.key && !order.descending };
-        drawHead();
-        drawRuns();
-      },
-    }, column.title))));
+    ...columns.map(column => element("th", { scope: "col", class: column.number ? "number" : null },
+      element("button", {
+        type: "button",
+        onclick: () => {
+          order = { key: column.key, descending: order.key === column.key && !order.descending };
+          from = 0;
+          list();
+        },
+      }, column.title))));
+}
+
+function drawRow(run) {
+  const classes = { title: "name", summary: "summary", state: run.state };
+  return element("tr", {},
+    element("td", {}, element("input", {
+      type: "checkbox", "aria-label": `compare run ${run.id}`, checked: chosen.has(run.id),
+      "data-key": `compare ${run.id}`, onchange: event => choose(run.id, event.target.checked),
+    })),
+    ...columns.map(column => {
+      const text = column.text(run);
+      return element("td", { class: classes[column.key] ?? (column.number ? "number" : null) },
+        column.key === "title" ? element("a", { href: `#${run.id}`, "data-key": `open ${run.id}` }, text)
+        // What came out is told in full below: here it takes two lines.
+        : column.key === "summary" ? element("div", { title: text }, text)
+        : text);
+    }));
 }
 
 function drawRuns() {
-  const words = byId("search").value.toLowerCase();
-  const [kind, state] = [byId("kind").value, byId("state").value];
-  const found = runs.filter(run => (!kind || run.kind === kind) && (!state || run.state === state)
-    && (!words || `${run.title} ${run.summary ?? ""}`.toLowerCase().includes(words)));
-  found.sort(compareBy(order.key, order.descending));
-  byId("count").textContent = `${found.length} of ${runs.length} runs`
-    + (found.length > limit ? `, the first ${limit} shown` : "");
-  byId("runs").tBodies[0].replaceChildren(...found.slice(0, limit).map(run => element("tr", {},
-    element("td", {}, element("input", {
-      type: "checkbox", "aria-label": `compare run ${run.id}`, checked: chosen.has(run.id),
-      onchange: event => choose(run.id, event.target.checked),
-    })),
-    ...columns.map(column => element("td", {
-      class: column.key === "title" ? "name" : column.key === "summary" ? "summary"
-        : column.key === "state" ? run.state : column.number ? "number" : null,
-    }, column.key === "title"
-      ? element("a", { href: `#${run.id}` }, run.title)
-      // What came out is told in full below: here it takes two lines.
-      : column.key === "summary" ? element("div", { title: column.text(run) }, column.text(run))
-        : column.text(run))))));
-  if (found.length > limit) {
-    byId("runs").tBodies[0].append(element("tr", {}, element("td", { colspan: columns.length + 1 },
-      element("button", { type: "button", onclick: () => { limit *= 5; drawRuns(); } }, "Show more"))));
+  columns.forEach((column, index) => {
+    const head = byId("runs").tHead.rows[0].cells[index + 1];
+    if (order.key !== column.key) head.removeAttribute("aria-sort");
+    else head.setAttribute("aria-sort", order.descending ? "descending" : "ascending");
+  });
+  byId("count").textContent = `${grouped(page.found)} of ${grouped(page.total)} runs`;
+  // Whoever is at a row stays there.
+  const key = document.activeElement?.dataset.key;
+  byId("runs").tBodies[0].replaceChildren(...page.runs.map(drawRow));
+  if (key) document.querySelector(`[data-key="${key}"]`)?.focus({ preventScroll: true });
+  byId("pages").hidden = page.found <= page.runs.length;
+  byId("rows").textContent = `${grouped(from + 1)} to ${grouped(from + page.runs.length)}`;
+  const last = lastPage();
+  for (const button of byId("pages").querySelectorAll("button")) {
+    const isAtEnd = ["first", "previous"].includes(button.value) ? from === 0 : from >= last;
+    // Not `disabled`, which would take the keyboard away from who just pressed it.
+    button.setAttribute("aria-disabled", isAtEnd);
   }
+}
+
+const lastPage = () => Math.max(0, Math.ceil(page.found / rowsAtOnce) - 1) * rowsAtOnce;
+
+function turn(to) {
+  const places = { first: 0, previous: from - rowsAtOnce, next: from + rowsAtOnce, last: lastPage() };
+  const place = Math.min(Math.max(places[to], 0), lastPage());
+  if (place === from) return;
+  from = place;
+  list();
 }
 
 async function read(address) {
@@ -162,36 +177,59 @@ async function openRun() {
     source = new EventSource(`api/runs/${id}/follow`);
     source.addEventListener("told", message => tell(JSON.parse(message.data)));
     source.addEventListener("progress", message => { progress.textContent = JSON.parse(message.data); });
-    source.addEventListener("end", () => { source.close(); refresh(); openRun(); });
+    source.addEventListener("end", () => { source.close(); list(); openRun(); });
   } else {
     run.events.forEach(tell);
   }
   section.scrollIntoView({ block: "start" });
 }
 
-let drawn = "";
+let asked = null;
 
-async function refresh() {
+/// Asks for the rows that are wanted now, and draws them when they are others than those shown.
+async function list() {
+  asked?.abort();
+  const mine = asked = new AbortController();
+  byId("runs").setAttribute("aria-busy", true);
+  const query = Object.entries({
+    search: byId("search").value, kind: byId("kind").value, state: byId("state").value,
+    order: order.key, descending: order.descending, from, count: rowsAtOnce,
+  }).filter(([, value]) => value !== "").map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+  const address = `api/runs?${query.join("&")}`;
   try {
-    const answer = await fetch("api/runs");
+    const answer = await fetch(address, { signal: mine.signal });
     const text = await answer.text();
     if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
     // The same list is not drawn again under the reader's hand.
-    if (text === drawn) return;
-    runs = JSON.parse(text);
-    drawn = text;
+    if (address + text !== drawn) {
+      page = JSON.parse(text);
+      if (from > lastPage()) {
+        // The last page went with the runs that were on it.
+        from = lastPage();
+        return list();
+      }
+      drawRuns();
+      drawn = address + text;
+    }
+    document.documentElement.dataset.ready ??= Math.round(performance.now());
   } catch (error) {
+    // Something else was asked for in the meantime.
+    if (mine.signal.aborted) return;
     byId("count").textContent = `The list is not up to date: ${error.message}`;
-    return;
+    drawn = "";
   }
-  drawRuns();
-  document.documentElement.dataset.ready = Math.round(performance.now());
+  byId("runs").setAttribute("aria-busy", false);
+  asked = null;
 }
 
-byId("filters").addEventListener("input", () => { limit = shownAtOnce; drawRuns(); });
+byId("filters").addEventListener("input", () => { from = 0; list(); });
 byId("filters").addEventListener("submit", event => event.preventDefault());
+byId("pages").addEventListener("click", event => {
+  const button = event.target.closest("button");
+  if (button) turn(button.value);
+});
 addEventListener("hashchange", openRun);
 drawHead();
-refresh().then(openRun);
+list().then(openRun);
 // New runs appear without being asked for; nothing is asked while nobody looks.
-setInterval(() => { if (!document.hidden) refresh(); }, 5000);
+setInterval(() => { if (!document.hidden && !asked) list(); }, 5000);
