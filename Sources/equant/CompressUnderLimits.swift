@@ -16,10 +16,20 @@ extension CompressCommand {
     _ images: CompressionImages, _ description: ModelDescription
   ) throws {
     let compression = try compression(under: limits)
+    if constrained.dryRun {
+      let found = try follow(nil, images) { report in
+        try compression.predict(graph, base: .init(contents: contents), on: images, report: report)
+      }
+      try output.write(found) { found.text(limits: limits) }
+      if found.use > 1 { throw ExitCode(2) }
+      return
+    }
     let recording = try record(try searchTexts(compression), description)
     var isFeasible = false
     try recording.during {
-      let found = try run(compression, graph, contents, on: images, recording)
+      let found = try follow(recording, images) { report in
+        try compression.run(graph, base: .init(contents: contents), on: images, report: report)
+      }
       if let result = found.graph, let certificate = found.outcome.certificate {
         try ONNXFile.write(result, to: out)
         try Files.replace(
@@ -47,22 +57,23 @@ extension CompressCommand {
     return compression
   }
 
-  private func run(
-    _ compression: ConstrainedCompression, _ graph: Graph, _ contents: [UInt8],
-    on images: CompressionImages, _ recording: Recording
-  ) throws -> (outcome: ConstrainedCompression.Outcome, graph: Graph?) {
+  /// Shows what goes on, and records it.
+  private func follow<Found>(
+    _ recording: Recording?, _ images: CompressionImages,
+    _ body: ((ConstrainedCompression.Event) -> Void) throws -> Found
+  ) throws -> Found {
     var progress = Progress(quiet: output.quiet)
     defer { progress.clear() }
     func show(_ title: String, _ done: Int, of all: Int) {
       progress.show(title, done, of: all)
-      recording.note("\(title): \(done) of \(all)")
+      recording?.note("\(title): \(done) of \(all)")
     }
     do {
-      return try compression.run(graph, base: .init(contents: contents), on: images) { event in
+      return try body { event in
         switch event {
         case .note(let text):
           progress.say(text)
-          recording.tell(text)
+          recording?.tell(text)
         case .passes(let done, let all): show("measuring choices", done, of: all)
         case .tuning(let epoch, let step, let steps):
           show("tuning, epoch \(epoch)", step, of: steps)

@@ -41,8 +41,15 @@ struct ConstrainedOptions: ParsableArguments {
   @Flag(help: "Say what every limit costs in bytes.")
   var explain = false
 
+  @Flag(
+    help: """
+      Only search: print what is predicted on the rows of choice; no file is written but the table \
+      of measured choices, from which other limits are then tried in seconds.
+      """)
+  var dryRun = false
+
   func validate() throws {
-    if budget == nil && (maxAccuracyDrop != nil || maxGroupDrop != nil) {
+    if budget == nil && (maxAccuracyDrop != nil || maxGroupDrop != nil || dryRun) {
       throw ValidationError("Limits need a budget: give '--budget', as in '--budget 1.5MB'.")
     }
     for limit in [maxAccuracyDrop, maxGroupDrop].compactMap(\.self) where !(0...1 ~= limit) {
@@ -98,64 +105,4 @@ struct DriftLimit: ExpressibleByArgument {
   }
 
   static var allValueStrings: [String] { CompressionLimits.kinds.map { "\($0.rawValue)=0.01" } }
-}
-
-extension ConstrainedCompression.Outcome {
-  /// The outcome for people.
-  func text(out: String, limits: CompressionLimits) -> String {
-    func percent(_ value: Double?) -> String {
-      value.map { String(format: "%7.2f", 100 * $0) } ?? "      -"
-    }
-    var lines = [
-      isFeasible
-        ? "feasible: \(out) is \(bytes) bytes, \(String(format: "%.1f", ratio)) times smaller"
-        : "infeasible: \(binding ?? "a limit") cannot be kept in \(limits.bytes) bytes; nothing written",
-      "",
-    ]
-    func table(_ title: String, _ checks: [LimitCheck]) {
-      guard !checks.isEmpty else { return }
-      lines.append("\(title), in points:      found   bound   limit")
-      for check in checks {
-        lines.append(
-          "  " + check.name.padding(toLength: 32, withPad: " ", startingAt: 0)
-            + percent(check.value) + " " + percent(check.bound) + " " + percent(check.limit)
-            + (check.isKept ? "  kept" : "  NOT KEPT"))
-      }
-      lines.append("")
-    }
-    if !isFeasible {
-      lines.append(
-        "the closest point found has \(bytes) bytes (\(String(format: "%.1f", ratio)) times smaller)"
-      )
-    }
-    table("on the rows of choice", selection)
-    table("on rows that no choice has seen", verification)
-    lines.append(
-      "operating point: \(String(format: "%+.3f", allocation.shift)) on the margin of class 1, for everybody"
-    )
-    let groups = Dictionary(grouping: allocation.tensors, by: \.value)
-    for (step, tensors) in groups.sorted(by: { $0.key < $1.key }) {
-      lines.append("  \(step): \(tensors.map(\.key).sorted().joined(separator: ", "))")
-    }
-    lines.append(
-      String(
-        format:
-          "adding layers up predicted %.1f %% of the decisions (margins off by %.3f, moved by %.3f)",
-        100 * additivity.decisionsPredicted, additivity.residual, additivity.change))
-    lines.append(
-      String(
-        format: "searched in %.2f s%@", searchSeconds, tableWasCached ? ", from the kept table" : ""
-      ))
-    if let costs {
-      lines.append("")
-      lines.append("smallest file as predicted on the rows of choice:")
-      for cost in costs {
-        let name = cost.without.map { "without the limit on \($0)" } ?? "with all limits"
-        lines.append(
-          "  " + name.padding(toLength: 48, withPad: " ", startingAt: 0)
-            + (cost.bytes.map { "\($0) bytes" } ?? "none keeps them"))
-      }
-    }
-    return lines.joined(separator: "\n")
-  }
 }

@@ -116,6 +116,12 @@ import Testing
           + ["--choice", "uniform:4", "--choice", "uniform:8", "--store", "\(folder)/runs.sqlite"]
       ).wait()
     }
+    // Before anything is chosen for good, what would come of it: nothing is written but the table.
+    let dry = try compress("--budget", "8MB", "--max-accuracy-drop", "1", "--dry-run")
+    #expect(dry.status == 0 && dry.output.hasPrefix("predicted, not run:"), "\(dry)")
+    #expect(!Files.exists(small) && Files.exists("\(small).deltas"))
+    let dryNo = try compress("--budget", "8MB", "--max-accuracy-drop", "0", "--dry-run")
+    #expect(dryNo.status == 2 && dryNo.output.contains("from the kept table"), "\(dryNo)")
     // So few rows prove nothing about a gap.
     let strict = try compress("--budget", "8MB", "--max-drift", "equalOpportunity=0.01")
     #expect(strict.status == 2 && strict.output.hasPrefix("infeasible: drift of equalOpportunity"))

@@ -105,38 +105,15 @@ public struct ConstrainedCompression {
     _ graph: Graph, base: CompressionReport.ModelFile, on images: CompressionImages,
     report: (Event) -> Void = { _ in }
   ) throws -> (outcome: Outcome, graph: Graph?) {
+    let start = try prepare(graph, base: base, on: images, report)
+    let (work, parts, passes, stored) = (start.work, start.parts, start.passes, start.stored)
     let dataset = images.dataset
-    guard dataset.classNames.count == 2 else {
-      throw CompressionError(dataset.folder, "has \(dataset.classNames.count) classes, expected 2")
-    }
-    if ModelDescription.isCarried(by: graph) {
-      let description = try ModelDescription(of: graph)
-      guard description.outputs ?? .logits == .logits, description.positiveClass ?? 1 == 1 else {
-        throw CompressionError(
-          "the model",
-          "does not give logits of two classes with the positive one second, whose "
-            + "margin limits are about")
-      }
-    }
-    var work = try CompressionWork(graph, weights: weights)
-    work.int8.calibration = calibration
-    let parts = try ValidationParts(of: dataset, limit: selectionCount, seed: seed)
-    let units = DeltaMeasurement.units(of: work)
-    let passes = RealPasses(images: images, limits: limits)
-    let (stored, wasCached) = try withoutActuallyEscaping(report) { report in
-      let measurement = DeltaMeasurement(
-        work: work, images: images, steps: choices, units: units,
-        progress: { report(.passes(done: $0, of: $1)) })
-      return try self.table(measurement, base: base, parts: parts, report)
-    }
-    // What the file has besides the choices: biases, structure, metadata.
-    var overhead = try fixedBytes(work, decisions: parts.verification.count)
-    let more = Double(parts.verification.count) / Double(parts.selection.count)
+    var overhead = start.overhead
     while true {
       var (outcome, candidate) = try closest(
-        to: stored.table, work, parts, passes, overhead: overhead, times: more, report)
+        to: stored.table, work, parts, passes, overhead: overhead, times: start.more, report)
       outcome.ratio = Double(base.bytes) / Double(max(1, outcome.bytes))
-      outcome.tableWasCached = wasCached
+      outcome.tableWasCached = start.tableWasCached
       report(.note("verifying on \(parts.verification.count) rows that no choice has seen"))
       let before = passes.outcomes(stored.verification, shift: 0, rows: parts.verification)
       let after = try passes.outcomes(candidate.graph, rows: parts.verification)
@@ -145,7 +122,7 @@ public struct ConstrainedCompression {
       outcome.binding = Self.binding(verified.checks)
       outcome.isFeasible = outcome.binding == nil
       guard outcome.isFeasible else {
-        if explains { outcome.costs = costs(stored.table, overhead: overhead, times: more) }
+        if explains { outcome.costs = costs(stored.table, overhead: overhead, times: start.more) }
         return (outcome, nil)
       }
       let plain = try candidate.result(
@@ -168,7 +145,7 @@ public struct ConstrainedCompression {
       outcome.bytes = bytes
       outcome.ratio = Double(base.bytes) / Double(bytes)
       outcome.certificate = certificate
-      if explains { outcome.costs = costs(stored.table, overhead: overhead, times: more) }
+      if explains { outcome.costs = costs(stored.table, overhead: overhead, times: start.more) }
       return (outcome, result)
     }
   }
@@ -195,26 +172,18 @@ public struct ConstrainedCompression {
             table, limits: limits, budget: limits.bytes - overhead, correction: correction
           ).best()
         } / .seconds(1)
-      guard let found else {
-        let least = table.units.reduce(0) { $0 + ($1.choices.map(\.bytes).min() ?? 0) }
-        throw CompressionError(
-          "budget", "is \(limits.bytes) bytes, but the smallest choices need \(least + overhead)")
-      }
+      guard let found else { throw tooSmall(table, overhead: overhead) }
       report(.note("round \(round): \(found.bytes + overhead) bytes, checking by a real pass"))
       var candidate = try stored(found.choices, of: table, work, passes.images, report)
       let real = try passes.margins(candidate.graph, rows: parts.selection)
       let shift = bestShift(judge, real)
       try candidate.shiftDecision(by: shift)
       let predicted = table.margins(of: found.choices)
-      let tensors = Dictionary(
-        uniqueKeysWithValues: zip(table.units, found.choices).flatMap { unit, choice in
-          unit.tensors.map { ($0, unit.choices[choice].step) }
-        })
       let use = judge.use(real, shift: shift, times: more)
       if best.map({ use < $0.use }) ?? true {
         let outcome = Outcome(
           isFeasible: false, bytes: found.bytes + overhead, ratio: 1,
-          allocation: .init(tensors: tensors, shift: Double(shift)),
+          allocation: table.allocation(found.choices, shift: shift),
           selection: try passes.checks(
             float, outcomes: passes.outcomes(real, shift: shift, rows: parts.selection)
           ).checks,
@@ -265,15 +234,6 @@ public struct ConstrainedCompression {
       for part in try Scheme(step).steps { try part.apply(to: &work) }
     }
     work.selected = nil
-  }
-
-  /// The bytes of the file that do not depend on the choices, the certificate included about.
-  private func fixedBytes(_ work: CompressionWork, decisions: Int) throws -> Int {
-    let weights = work.weightNames.reduce(0) {
-      $0 + (work.graph.initializers[$1]?.bytes.count ?? 0)
-    }
-    // Shapes and masks, the record of how the file was made, and a certificate.
-    return try ONNXFile.bytes(of: work.graph).count - weights + 13_500 + decisions / 6
   }
 
   /// The one shift of real margins that uses up the least of the limits on the selection rows.
