@@ -54,12 +54,6 @@ struct Inspect: ParsableCommand {
 
 /// The JSON of `equant inspect`; names are stable.
 private struct Summary: Encodable {
-  struct TensorRow: Encodable {
-    var name: String
-    var elementType: String
-    var shape: [Int?]
-    var bytes: Int?
-  }
   struct NodeRow: Encodable {
     var name: String
     var operation: String
@@ -123,10 +117,7 @@ private struct Summary: Encodable {
         name: node.name, operation: node.operation.rawValue,
         shape: node.outputs.first.flatMap { inventory.values[$0]?.shape } ?? [])
     }
-    tensors = inventory.entries.map {
-      TensorRow(
-        name: $0.name, elementType: $0.elementType.rawValue, shape: $0.shape, bytes: $0.bytes)
-    }
+    tensors = inventory.entries.map { TensorRow($0) }
     metadata = inventory.graph.metadata
   }
 

@@ -11,18 +11,12 @@ struct InspectDifference: Encodable {
     var payload: Int
     var overhead: Int
   }
-  struct Part: Encodable {
-    var name: String
-    var elementType: String
-    var shape: [Int]
-    var bytes: Int
-  }
   struct Row: Encodable {
     var name: String
     /// `same`, `changed`, `removed` or `added`.
     var change: String
-    var before: Part?
-    var after: [Part]
+    var before: TensorRow?
+    var after: [TensorRow]
     var bytesBefore: Int
     var bytesAfter: Int
   }
@@ -45,11 +39,6 @@ struct InspectDifference: Encodable {
         file: path, bytes: inventory.fileBytes, payload: inventory.payload,
         overhead: inventory.overhead)
     }
-    func part(_ entry: ModelInventory.Entry) -> Part {
-      Part(
-        name: entry.name, elementType: entry.elementType.rawValue, shape: entry.shape,
-        bytes: entry.bytes)
-    }
     before = file(first, path)
     after = file(second, other)
     let difference = ModelDifference(from: first, to: second)
@@ -58,7 +47,8 @@ struct InspectDifference: Encodable {
         row.isUnchanged
         ? "same" : row.before == nil ? "added" : row.after.isEmpty ? "removed" : "changed"
       return Row(
-        name: row.name, change: change, before: row.before.map(part), after: row.after.map(part),
+        name: row.name, change: change, before: row.before.map { TensorRow($0) },
+        after: row.after.map { TensorRow($0) },
         bytesBefore: row.bytesBefore, bytesAfter: row.bytesAfter)
     }
     operators = difference.operators.map {
@@ -70,7 +60,7 @@ struct InspectDifference: Encodable {
     var lines = [
       "\(before.file): \(before.bytes) bytes", "\(after.file): \(after.bytes) bytes\(share)",
     ]
-    func codec(_ parts: [Part]) -> String {
+    func codec(_ parts: [TensorRow]) -> String {
       parts.map(\.elementType).reduce(into: [String]()) { all, type in
         if !all.contains(type) { all.append(type) }
       }.joined(separator: " + ")
@@ -80,7 +70,7 @@ struct InspectDifference: Encodable {
     var rows = changed.map { row in
       [
         row.name, row.change, row.before.map { codec([$0]) } ?? "",
-        (row.before ?? row.after.first).map { InspectTable.shape($0.shape.map { $0 }) } ?? "",
+        (row.before ?? row.after.first).map { InspectTable.shape($0.shape) } ?? "",
         codec(row.after), "\(row.bytesBefore)", "\(row.bytesAfter)",
       ]
     }

@@ -1,3 +1,23 @@
+import Graphs
+import Tensors
+
+/// One tensor in the JSON of `equant inspect`, with or without `--diff`; names are stable.
+struct TensorRow: Encodable {
+  var name: String
+  var elementType: String
+  var shape: [Int?]
+  /// Nil for an input or a result, which the file does not hold.
+  var bytes: Int?
+}
+
+extension TensorRow {
+  init(_ entry: ModelInventory.Entry) {
+    self.init(
+      name: entry.name, elementType: entry.elementType.rawValue, shape: entry.shape,
+      bytes: entry.bytes)
+  }
+}
+
 /// How `equant inspect` lays out tables for people.
 enum InspectTable {
   /// A shape with '?' where it is free: `[?, 3, 64, 64]`.

@@ -49,6 +49,7 @@ public struct CoverageSimulation: Sendable {
   public enum Part: String, CaseIterable, Sendable {
     case rates, gaps, drifts
     case compositeDrifts = "composite-drifts"
+    case scoreDrifts = "score-drifts"
     case alarms
     case clusteredDrifts = "clustered-drifts"
     case calibrationErrors = "calibration-errors"
@@ -62,6 +63,7 @@ public struct CoverageSimulation: Sendable {
     case .gaps: gaps()
     case .drifts: drifts()
     case .compositeDrifts: compositeDrifts()
+    case .scoreDrifts: scoreDrifts()
     case .alarms: alarms()
     case .clusteredDrifts: clusteredDrifts()
     case .calibrationErrors: calibration()

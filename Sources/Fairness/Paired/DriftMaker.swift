@@ -121,17 +121,9 @@ struct DriftMaker: Sendable {
     drift.value = second - first
     drift.growth = abs(second) - abs(first)
     let thinned = clusters != nil ? ", by cluster" : tally.weights != nil ? ", weighted" : ""
-    if isClosed(kind), let components = GrowthMaker.components(kind) {
+    if isClosed(kind) {
+      growths.join(kind, into: &drift)
       drift.method = "Tango and MOVER" + thinned
-      drift.growthInterval = growths.interval(kind, .equivalence)
-      if table.isSigned(kind) {
-        let pair = GrowthMaker.Pair(from: 1 - to, to: to)
-        drift.interval = growths.drift(components[0], pair, .full)?.interval
-        drift.equivalenceInterval = growths.drift(components[0], pair, .equivalence)?.interval
-      } else {
-        drift.interval = growths.interval(kind, .full)
-        drift.equivalenceInterval = drift.growthInterval
-      }
     } else if let resampled {
       read(kind, resampled, thinned, into: &drift)
     }

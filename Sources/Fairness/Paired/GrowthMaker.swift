@@ -33,14 +33,32 @@ struct GrowthMaker: Sendable {
 
   /// The components of a kind's size, which is the largest of theirs or their mean.
   ///
-  /// A component is the mean of the gaps of its measures. Nil for a kind without closed intervals.
+  /// A component is the mean of the gaps of its measures. Nil for a kind without closed intervals: the
+  /// denominators of its rates flip too.
   static func components(_ kind: GapKind) -> [[Measure]]? {
     switch kind {
     case .equalizedOdds, .averageAbsoluteOdds: [[.falsePositiveRate], [.truePositiveRate]]
     case .averageOdds: [[.falsePositiveRate, .truePositiveRate]]
     case .balancedAccuracy: [[.trueNegativeRate, .truePositiveRate]]
+    case .generalizedEqualizedOdds:
+      [[.generalizedFalsePositiveRate], [.generalizedFalseNegativeRate]]
     default:
-      kind.measure.flatMap { PairedEstimates.measures.contains($0) ? [[$0]] : nil }
+      kind.measure.flatMap {
+        PairedEstimates.measures.contains($0) || ScoreDrifts.measures.contains($0) ? [[$0]] : nil
+      }
+    }
+  }
+
+  /// Puts what is known of a gap's drift and growth into `drift`.
+  func join(_ kind: GapKind, into drift: inout Drift) {
+    guard let components = Self.components(kind) else { return }
+    drift.growthInterval = interval(kind, .equivalence)
+    if GapTable(groups: groups, reference: reference).isSigned(kind) {
+      drift.interval = self.drift(components[0], pairs[0], .full)?.interval
+      drift.equivalenceInterval = self.drift(components[0], pairs[0], .equivalence)?.interval
+    } else {
+      drift.interval = interval(kind, .full)
+      drift.equivalenceInterval = drift.growthInterval
     }
   }
 
@@ -136,8 +154,10 @@ struct GrowthMaker: Sendable {
   /// The interval of the growth of a kind's size; nil where it has none that is closed.
   ///
   /// Of the widest among several gaps, only those can be the widest whose size at 99 % reaches the
-  /// least that the widest one has. After grew by no more than the gap that is widest after, and by
-  /// no less than the one that is widest before.
+  /// least that the widest one has. The widest grew by no more than the pair that is widest after,
+  /// and by no less than the one that is widest before; where these are two pairs, that leaves as
+  /// much open as they differ. So it also grew by no more than from the least that the widest was
+  /// before to the most that a pair is after, and by no less than the other way round.
   func interval(_ kind: GapKind, _ level: PairedEstimates.Level) -> Interval? {
     Self.components(kind).flatMap {
       interval($0, takesMean: kind.joining == .meanOfSizes, level)
@@ -157,8 +177,12 @@ struct GrowthMaker: Sendable {
     let least = growths.reduce((before: 0.0, after: 0.0)) {
       (max($0.before, $1.before.low), max($0.after, $1.after.low))
     }
-    let low = growths.filter { $0.before.high >= least.before }.map(\.growth.interval.low).min()
-    let high = growths.filter { $0.after.high >= least.after }.map(\.growth.interval.high).max()
+    let low = growths.filter { $0.before.high >= least.before }.map {
+      max($0.growth.interval.low, least.after - $0.before.high)
+    }.min()
+    let high = growths.filter { $0.after.high >= least.after }.map {
+      min($0.growth.interval.high, $0.after.high - least.before)
+    }.max()
     guard let low, let high else { return nil }
     return Interval(low, high)
   }

@@ -2,20 +2,21 @@
 /// their gaps.
 ///
 /// A change has a normal interval from the joint uncertainty of both models over the same rows or
-/// clusters. The drift between two groups joins two of them by MOVER; that of a widest gap is read
-/// from draws of all groups' pairs of values.
+/// clusters; ``GrowthMaker`` joins those of several groups.
 struct ScoreDrifts: Sendable {
   private let names: [String]
   private let options: ComparisonOptions
   private let reference: Int?
   private let rows: Int
   private let isClustered: Bool
+  /// Joins the groups' changes.
+  let growths: GrowthMaker
   /// By group, then over all rows; nil where a measure is undefined.
   private let values: [[Measure: PairedAreas]]
   private let calibration: [(before: Double?, after: Double?)]
 
   /// The measures that have a variance.
-  private static let measures = Measure.ofScores.filter { $0 != .calibrationError }
+  static let measures = Measure.ofScores.filter { $0 != .calibrationError }
 
   init(_ before: Outcomes, _ after: Outcomes, reference: Int?, options: ComparisonOptions) {
     names = before.groups.groups
@@ -44,6 +45,13 @@ struct ScoreDrifts: Sendable {
     }
     values = parts.map(\.0)
     calibration = parts.map(\.1)
+    let levels = [options.confidence, 1 - 2 * (1 - options.confidence)]
+    let table = Self.measures.map { measure in
+      (measure, parts.dropLast().map { $0.0[measure]?.estimates(levels) })
+    }
+    growths = GrowthMaker(
+      estimates: PairedEstimates(table: Dictionary(uniqueKeysWithValues: table)), groups: groups,
+      reference: reference)
   }
 
   /// The confidence whose two-sided interval makes two one-sided tests: 90 % for 95 %.
@@ -81,7 +89,8 @@ struct ScoreDrifts: Sendable {
       uniqueKeysWithValues: zip(kinds, onAllCores(kinds.count) { drift(kinds[$0]) }))
   }
 
-  private func drift(_ kind: GapKind) -> Drift {
+  /// The drift of one gap in scores.
+  func drift(_ kind: GapKind) -> Drift {
     let table = GapTable(groups: names.count, reference: reference)
     var drift = Drift()
     let sides = [false, true].map { after in
@@ -104,11 +113,9 @@ struct ScoreDrifts: Sendable {
       drift.reason = "no interval is offered for a calibration error"
       return drift
     }
-    if table.isSigned(kind), let measure = kind.measure {
-      decideSigned(&drift, measure)
-    } else {
-      decideDrawn(&drift, kind, table)
-    }
+    growths.join(kind, into: &drift)
+    drift.method =
+      (kind == .auc ? "DeLong" : "normal") + " and MOVER" + (isClustered ? ", by cluster" : "")
     drift.decide(margin: options.margin)
     if drift.verdict == .undecided {
       drift.rowsNeeded = drift.rowsNeeded(margin: options.margin, rows: rows)
@@ -122,67 +129,5 @@ struct ScoreDrifts: Sendable {
     }
     guard let pair = values[group][measure] else { return .nan }
     return after ? pair.after : pair.before
-  }
-
-  /// Two groups: the two changes' intervals join by MOVER.
-  private func decideSigned(_ drift: inout Drift, _ measure: Measure) {
-    let to = reference == 1 ? 0 : 1
-    guard let from = values[1 - to][measure], let toward = values[to][measure] else { return }
-    func joined(_ confidence: Double) -> Interval {
-      Estimate.difference(
-        from: from.change(confidence: confidence), to: toward.change(confidence: confidence)
-      ).interval
-    }
-    let narrow = joined(equivalence)
-    drift.interval = joined(options.confidence)
-    drift.equivalenceInterval = narrow
-    drift.method =
-      (measure == .auc ? "DeLong" : "normal") + " and MOVER"
-      + (isClustered ? ", by cluster" : "")
-    let (x, y) = (drift.before ?? 0, drift.after ?? 0)
-    let widest = max(abs(narrow.low), abs(narrow.high))
-    // Where a sign changes the size grew by no more than the gap moved.
-    drift.growthInterval =
-      x * y > 0
-      ? (x > 0 ? narrow : Interval(-narrow.high, -narrow.low)) : Interval(-widest, widest)
-  }
-
-  /// More groups, or the larger of two gaps: draws of every group's pair of values.
-  private func decideDrawn(_ drift: inout Drift, _ kind: GapKind, _ table: GapTable) {
-    let draws = replicates(options.draws, seed: options.seed, of: 1) { random in
-      var sides = [[[Double]]](
-        repeating: kind.measures.map { _ in .init(repeating: .nan, count: names.count) },
-        count: 2)
-      for (part, measure) in kind.measures.enumerated() {
-        for group in names.indices {
-          guard let pair = values[group][measure] else { continue }
-          let (a, b) = (random.normal(), random.normal())
-          let first = pair.varianceBefore.squareRoot()
-          let slope = first > 0 ? pair.covariance / first : 0
-          let rest = max(0, pair.varianceAfter - slope * slope).squareRoot()
-          sides[0][part][group] = pair.before + first * a
-          sides[1][part][group] = pair.after + slope * a + rest * b
-        }
-      }
-      return [abs(table.value(kind, sides[1])) - abs(table.value(kind, sides[0]))]
-    }[0]
-    drift.interval = draws.percentile(confidence: options.confidence)
-    drift.equivalenceInterval = draws.percentile(confidence: equivalence)
-    if draws.sorted.first == draws.sorted.last {
-      // No score moved: a gap moves by no more than two groups could unseen.
-      func most(_ confidence: Double) -> Interval {
-        let reach =
-          kind.measures.flatMap { measure in
-            values.dropLast().compactMap {
-              $0[measure]?.change(confidence: confidence).interval.high
-            }
-          }.max() ?? 0
-        return Interval(-2 * reach, 2 * reach)
-      }
-      drift.interval = most(options.confidence)
-      drift.equivalenceInterval = most(equivalence)
-    }
-    drift.growthInterval = drift.equivalenceInterval
-    drift.method = "draws of normal values" + (isClustered ? ", by cluster" : "")
   }
 }

@@ -48,12 +48,24 @@ public struct PairedAreas: Hashable, Sendable {
   /// Where no row's score moved, that of other rows still may: the interval then reaches as far as
   /// the share of rows that could have moved unseen, as for decisions without a flip.
   public func change(confidence: Double = 0.95) -> Estimate {
-    let variance = max(0, varianceBefore + varianceAfter - 2 * covariance)
+    normal(after - before, varianceBefore + varianceAfter - 2 * covariance, confidence)
+  }
+
+  /// The change and the sum at every confidence, and both values at 99 %.
+  func estimates(_ levels: [Double]) -> PairedEstimates.Estimates {
+    PairedEstimates.Estimates(
+      change: levels.map { change(confidence: $0) },
+      sum: levels.map {
+        normal(before + after, varianceBefore + varianceAfter + 2 * covariance, $0)
+      },
+      before: normal(before, varianceBefore, 0.99), after: normal(after, varianceAfter, 0.99))
+  }
+
+  private func normal(_ value: Double, _ variance: Double, _ confidence: Double) -> Estimate {
     let half =
       variance > 0
       ? Normal.reach(confidence) * variance.squareRoot()
       : span * PairedChange.mostWithoutFlips(max(1, rows), confidence: confidence)
-    let value = after - before
     return Estimate(value, Interval(value - half, value + half))
   }
 }
