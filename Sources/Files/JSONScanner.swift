@@ -118,6 +118,11 @@ extension JSONScanner {
           return (at, "this text has no end or a bad sign")
         }
         end = byte == 34 ? endOfString(at) : endOfWord(at)
+        if byte != 34, let end,
+          Double(String(decoding: bytes[at..<end], as: UTF8.self))?.isFinite == false
+        {
+          return (at, "this number is too large")
+        }
         if end != nil { expected = open.isEmpty ? .nothing : .commaOrEnd }
       default: break
       }

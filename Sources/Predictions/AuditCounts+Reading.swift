@@ -21,6 +21,7 @@ extension AuditCounts {
       for (i, names) in sink.names.enumerated() { values[i].formUnion(names.texts) }
       try counts.merge(sink.result)
     }
+    try file.refuseEmpty(rows: counts.groups.reduce(0) { $0 + $1.rows }, skipped: skipped)
     if options.groups.count > 1 {
       var crossed = [""]
       for (i, names) in values.enumerated() {

@@ -107,6 +107,16 @@ extension PredictionFile {
     return missing.count
   }
 
+  /// Says no to a file of which no row is left: what follows from none is only undefined.
+  func refuseEmpty(rows: Int, skipped: Int) throws(FileError) {
+    guard rows == 0 else { return }
+    throw FileError(
+      path,
+      skipped > 0
+        ? "is empty but for rows that lack a value (\(skipped))"
+        : "is empty below its header: expected rows")
+  }
+
   private func parse<Sink: RowSink & Sendable>(
     _ bytes: UnsafeBufferPointer<UInt8>, _ ranges: [Range<Int>], _ empty: @Sendable () -> Sink
   ) -> [(Sink, [RowProblem], Int)] {

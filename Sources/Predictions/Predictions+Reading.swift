@@ -28,6 +28,7 @@ extension Predictions {
       identities += sink.identities
       for i in attributes.indices { attributes[i].append(sink.names[i].texts, sink.codes[i]) }
     }
+    try file.refuseEmpty(rows: scores.count, skipped: skipped)
     if !file.hasID { ids = (0..<scores.count).map { "\($0 + 1)" } }
     let predictions = Predictions(
       ids: ids, labels: labels, scores: scores,

@@ -66,6 +66,7 @@ import Testing
     ("{\"list\" []}", "line 1, column 9: found '[', expected ':'"),
     ("{\"list\": []", "line 1, column 12: the file ends here, expected ','"),
     ("", "line 1, column 1: the file ends here, expected a value"),
+    ("{\"list\": [{\"a\":\n-1e999}]}", "line 2, column 1: this number is too large"),
     ("{\"list\": []}\n\nx", "line 3, column 1: found 'x', expected nothing more"),
     ("{\"list\": [nul]}", "line 1, column 11: found 'n'"),
     ("{\"list\": [\"a]}", "line 1, column 11: this text has no end"),

@@ -64,6 +64,7 @@ private func problem(_ text: String, _ options: ReadingOptions = ReadingOptions(
       try problem("id,label,score\n")
         == "line 1: there is no column 'group' for the group; the columns are id, label, score")
     #expect(try problem("label,score,group,label\n") == "line 1: there are 2 columns 'label'")
+    #expect(try problem("id,label,score,group\n") == "is empty below its header: expected rows")
     let head = "id,label,score,group\n1,1,0.5,m\n"
     #expect(try problem(head + "2,0,0.5\n") == "line 3: found 3 fields, expected 4")
     #expect(
@@ -92,6 +93,9 @@ private func problem(_ text: String, _ options: ReadingOptions = ReadingOptions(
       let (read, skipped) = try Predictions.reading(path, options: options)
       #expect(read.ids == ["1", "3"] && skipped == 1)
     }
+    #expect(
+      try problem("id,label,score,group\n2,0,,m\n", options)
+        == "is empty but for rows that lack a value (1)")
     options.positive = ["p"]
     options.negative = ["n"]
     #expect(

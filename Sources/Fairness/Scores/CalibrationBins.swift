@@ -99,6 +99,6 @@ struct CalibrationBins: Sendable {
       return (low + high) / 2
     }
     let (low, high) = (scale(1 - tail) * size / rows, scale(tail) * size / rows)
-    return Interval(min(low, seen / rows), max(high, seen / rows))
+    return Interval(min(low, seen / rows), max(min(high, 1), seen / rows))
   }
 }
