@@ -77,7 +77,7 @@ public struct StudyTables: Sendable {
 
   private var driftsOfOneSeed: Table {
     let margin = pairs.first.map { decimal($0.comparison.margin, 3) } ?? "undeclared"
-    return Table(
+    var table = Table(
       "Table 4. Drift of the gaps, model by model on the same test rows",
       columns: [
         "model", "before", "decisions flipped", "EO drift", "verdict", "FPR difference drift",
@@ -94,6 +94,13 @@ public struct StudyTables: Sendable {
         "Drift is how much the absolute gap grew, with its interval at the confidence of two "
           + "one-sided tests. Preserved: shown to lie within ±\(margin)."
       ])
+    table.explanations = pairs.map { pair in
+      ["", pair.whyBase, pair.whyFlips]
+        + [GapKind.equalOpportunity, .fprDifference].flatMap {
+          [pair.whyDrift($0), pair.whyVerdict($0)]
+        }
+    }
+    return table
   }
 
   private var driftsOverSeeds: Table {
@@ -102,22 +109,28 @@ public struct StudyTables: Sendable {
       order.append([effect.model, effect.base])
     }
     let measures = ["accuracy", "equalOpportunity", "fprDifference"]
-    return Table(
+    let found = order.map { key in
+      measures.map { measure in
+        effects.first { [$0.model, $0.base] == key && $0.measure == measure }
+      }
+    }
+    let scales = measures.map { $0 == "accuracy" ? 100.0 : 1 }
+    var table = Table(
       "Table 4. Change within each seed, on the same test rows",
       columns: ["model", "before", "accuracy, points", "EO", "FPR difference"],
       alignments: [.leading, .leading, .trailing, .trailing, .trailing],
-      rows: order.map { key in
-        [title(key[0]), title(key[1])]
-          + measures.map { measure in
-            change(
-              effects.first { [$0.model, $0.base] == key && $0.measure == measure },
-              scale: measure == "accuracy" ? 100 : 1)
-          }
+      rows: zip(order, found).map { key, cells in
+        [title(key[0]), title(key[1])] + zip(cells, scales).map { change($0, scale: $1) }
       },
       notes: [
         "Means over \(seeds) seeds of after minus before, with Student's 95 % intervals. "
           + "*: the interval excludes 0."
       ])
+    table.explanations = zip(order, found).map { key, cells in
+      ["", "Both models decide about the same test rows. Before: \(key[1]); after: \(key[0])."]
+        + zip(cells, scales).map { $0?.why(scale: $1) ?? "No such change." }
+    }
+    return table
   }
 
   private func change(_ effect: StudyResult.Effect?, scale: Double) -> String {
@@ -145,7 +158,7 @@ public struct StudyTables: Sendable {
   /// The length of every model's file, and how many times smaller it is than the first's.
   public var sizes: Table {
     let whole = models.first?.bytes ?? 0
-    return Table(
+    var table = Table(
       "Sizes",
       columns: ["model", "bytes", "KB", "times smaller"],
       rows: models.map { model in
@@ -159,6 +172,17 @@ public struct StudyTables: Sendable {
         "Bytes of the ONNX files as written, and of the repair's file where there is one; "
           + "1 KB = 1000 bytes."
       ])
+    table.explanations = models.map { model in
+      let repair = repairs[model.model].map { " and \($0.bytes) of the repair \($0.file)" } ?? ""
+      let bytes = "\(model.bytes) bytes of the ONNX file\(repair)"
+      let all = model.bytes + (repairs[model.model]?.bytes ?? 0)
+      let first = models.first?.title ?? ""
+      return [
+        "", bytes + ".", bytes + ", divided by 1000.",
+        "\(whole) bytes of \(first), divided by \(all).",
+      ]
+    }
+    return table
   }
 
   private var meaning: String {

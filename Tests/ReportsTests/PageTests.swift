@@ -163,4 +163,14 @@ import Testing
     #expect(table.explanations.count == table.rows.count)
     #expect(table.explanations[0][1].hasPrefix("TPR of female: 2 of 2 rows"))
   }
+
+  @Test func `every cell of every table says what is behind it`() throws {
+    for table in StudyTables(try StudyFolder(try folder()).result).all {
+      #expect(table.explanations.count == table.rows.count && !table.rows.isEmpty)
+      for row in table.explanations {
+        #expect(row.count == table.columns.count, "\(table.title)")
+        #expect(row.dropFirst().allSatisfy { !$0.isEmpty }, "\(table.title): \(row)")
+      }
+    }
+  }
 }

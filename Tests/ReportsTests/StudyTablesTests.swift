@@ -33,6 +33,22 @@ import Testing
           files: [:])))
   }
 
+  @Test func `a verdict says what it rests on, and a flip whose it is`() throws {
+    let drifts = try tables().drifts
+    #expect(
+      drifts.explanations[0][2].hasPrefix(
+        "a, label 0: 0 gained, 0 lost of 5; a, label 1: 0 gained, 1 lost of 5"))
+    #expect(
+      drifts.explanations[0][3].hasPrefix(
+        "equal opportunity (TPR), b minus a: +0.000 before, +0.200 after. Growth of its size: +0.200"
+      ))
+    #expect(
+      drifts.explanations[0][4].hasPrefix("undecided: neither a change nor its absence (within ±"))
+    let sizes = try tables().sizes
+    #expect(sizes.explanations[1][1] == "100 bytes of the ONNX file.")
+    #expect(sizes.explanations[1][3] == "400 bytes of one, divided by 100.")
+  }
+
   @Test func `cells carry the value and its interval`() throws {
     let tables = try tables()
     #expect(tables.overall.rows[0][1] == "100.00 (83.9–100.0)")

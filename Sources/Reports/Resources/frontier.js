@@ -21,12 +21,20 @@ function frontierPoints(kind) {
   }).filter(Boolean));
 }
 
-/// Names beside points, or on a phone their numbers: each where it covers no other and no point.
+/// Names beside points, or on a phone their numbers: each where it covers no other and no point,
+/// and no line from a name to its point runs through another name.
 ///
-/// `at` gives a point's place in pixels of a field of this width and height.
+/// `at` gives a point's place in pixels of a field of this width and height, and where its bar
+/// begins and ends.
 function placeLabels(points, at, width, height, colours) {
   const centres = points.map(at);
-  const taken = centres.map(([x, y]) => [x - 8, y - 8, x + 8, y + 8]);
+  const taken = centres.map(([x, y, top = y, bottom = y]) =>
+    [x - 8, Math.min(y - 8, top), x + 8, Math.max(y + 8, bottom)]);
+  const [names, lines] = [[], []];
+  const crosses = ([from, to], box) => Array.from({ length: 25 }, (_, step) => step / 24).some(part => {
+    const [x, y] = [from[0] + part * (to[0] - from[0]), from[1] + part * (to[1] - from[1])];
+    return x > box[0] && x < box[2] && y > box[1] && y < box[3];
+  });
   const apart = (a, b) => a[2] <= b[0] || b[2] <= a[0] || a[3] <= b[1] || b[3] <= a[1];
   return points.map((point, index) => {
     const text = isNarrow() ? String(index + 1) : point.title;
@@ -38,12 +46,17 @@ function placeLabels(points, at, width, height, colours) {
       ...[1, -1].flatMap(side => [0.5, 1].flatMap(part =>
         [[side * (half + 8), -far * part - 4], [side * (half + 8), far * part + 4]])),
     ]);
-    const free = tries.find(offset => {
+    const lineTo = ([dx, dy]) => [[x, y], [x + dx, y + dy]];
+    const fits = tries.filter(offset => {
       const box = boxAt(offset);
       return box[0] >= 0 && box[1] >= 0 && box[2] <= width && box[3] <= height
         && taken.every(other => apart(box, other));
-    }) ?? tries[0];
+    });
+    const free = fits.find(offset => names.every(name => !crosses(lineTo(offset), name))
+      && lines.every(line => !crosses(line, boxAt(offset)))) ?? fits[0] ?? tries[0];
     taken.push(boxAt(free));
+    names.push(boxAt(free));
+    lines.push(lineTo(free));
     return {
       text: plain(text), font: { size: 12 }, ax: free[0], ay: free[1], xanchor: "center",
       yanchor: "middle", showarrow: true, arrowhead: 0, arrowwidth: 1, arrowcolor: colours.soft,
@@ -116,7 +129,7 @@ sections.frontier = (study, body) => {
         const [width, height] = fieldOf(plot);
         const [from, to] = [left - spare, right + spare];
         const at = point => [width * (Math.log10(point.bytes / 1e6) - from) / (to - from),
-          height * (1 - point.gap / top)];
+          ...[point.gap, point.high, point.low].map(gap => height * (1 - gap / top))];
         return {
           xaxis: {
             title: { text: "MB (logarithmic)" }, type: "log", range: [from, to],
