@@ -73,6 +73,7 @@ def check_tables(tab, result):
     column = [float(cells[1].split()[0])
               for cells in rows_of(tab, "#tables .table >> nth=0 >> tbody tr")]
     check(column == sorted(column), "a heading sorts")
+    check(tab.page.locator("#tables td:not([data-why])").count() == 0, "every cell explains itself")
     cell = tab.page.locator("#tables td[data-why]").first
     cell.focus()
     status = tab.page.locator("#tables .status").first
