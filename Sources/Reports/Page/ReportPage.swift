@@ -125,6 +125,24 @@ public struct ReportPage {
     }.joined(separator: "\n")
   }
 
+  /// What of a study the page's scripts draw; its tables are in the page already.
+  ///
+  /// The page counts its own histograms and flips, finer ones, and draws the poster's two gaps.
+  private func drawn(of study: StudyResult) -> StudyResult {
+    func isDrawn(_ kind: GapKind) -> Bool { StudyVerdict.kinds.contains(kind) }
+    var study = study
+    study.figures = nil
+    for i in study.comparisons.indices {
+      study.comparisons[i].comparison.changes = [:]
+      study.comparisons[i].comparison.drift = study.comparisons[i].comparison.drift
+        .filter { isDrawn($0.key) }
+    }
+    for i in study.rows.indices {
+      study.rows[i].gaps = study.rows[i].gaps.filter { isDrawn($0.key) }
+    }
+    return study
+  }
+
   /// The numbers that the page's scripts draw, as JSON.
   private func content() throws -> [UInt8] {
     struct Copies: Encodable {
@@ -145,11 +163,8 @@ public struct ReportPage {
       var missing: [String]
     }
     let contents = studies.map { study in
-      // The page counts its own histograms and flips, finer ones: the same twice helps nobody.
-      var result = study.result
-      result.figures = nil
-      return Content(
-        name: study.name, result: result, verdict: study.verdict,
+      Content(
+        name: study.name, result: drawn(of: study.result), verdict: study.verdict,
         copies: StudyTables(study.result).all.map {
           Copies(
             markdown: $0.rendered(as: .markdown), csv: $0.rendered(as: .csv),

@@ -24,7 +24,8 @@ public struct StudyVerdict: Hashable, Codable, Sendable {
   /// What every drift comes to, one dictionary for each comparison of the study.
   public var judgements: [[GapKind: Judgement]]
 
-  private static let kinds: [GapKind] = [.equalOpportunity, .fprDifference]
+  /// The gaps that are judged and drawn.
+  static let kinds: [GapKind] = [.equalOpportunity, .fprDifference]
 
   /// The verdict on `result`.
   public init(_ result: StudyResult) {
