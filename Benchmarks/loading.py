@@ -1,8 +1,8 @@
 """Reading, decoding, resizing and normalising faces: Equant's loader and a PyTorch DataLoader.
 
-Draws a few thousand portraits, then lets both prepare the same images in turn: two threads here,
+Draws portraits, then lets both prepare the same 2048 of them in turn: two threads here,
 two worker processes there (torchvision's transforms on Pillow images). Then lets Equant train in
-turns on these images and on one batch in memory.
+turns on all of them and on one batch in memory.
 """
 
 import json
@@ -71,8 +71,8 @@ def peer(folder):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
-            [EQUANT, "portraits", "--out", folder, "--train", str(STEPS * 25 * 64), "--validation", "0",
-             "--test", "0", "--quiet"], check=True, stdout=subprocess.DEVNULL)
+            [EQUANT, "portraits", "--out", folder, "--train", str(STEPS * 25 * 64),
+             "--validation", "0", "--test", "0", "--quiet"], check=True, stdout=subprocess.DEVNULL)
         ours, theirs = [], []
         for _ in range(TURNS):
             ours.append(equant(folder))

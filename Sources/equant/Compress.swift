@@ -101,6 +101,9 @@ struct CompressCommand: ParsableCommand {
         "Limits need a budget: give '--budget', as in '--budget 1.5MB', or tune under them with "
           + "'--tune'.")
     }
+    if constrained.dryRun && tuningOptions.tune != nil {
+      throw ValidationError("Give '--dry-run' or '--tune', not both: nothing is run, or tuned.")
+    }
     if constrained.budget != nil && scheme != nil {
       throw ValidationError("Give '--scheme' or '--budget', not both.")
     }

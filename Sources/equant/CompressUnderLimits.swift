@@ -21,7 +21,7 @@ extension CompressCommand {
         try compression.predict(graph, base: .init(contents: contents), on: images, report: report)
       }
       try output.write(found) { found.text(limits: limits) }
-      if found.use > 1 { throw ExitCode(2) }
+      if !found.keepsLimits { throw ExitCode(2) }
       return
     }
     let recording = try record(try searchTexts(compression), description)

@@ -44,7 +44,8 @@ struct ConstrainedOptions: ParsableArguments {
   @Flag(
     help: """
       Only search: print what is predicted on the rows of choice; no file is written but the table \
-      of measured choices, from which other limits are then tried in seconds.
+      of measured choices, from which other limits are then tried in seconds. Exits with 2 when the \
+      limits would not be kept.
       """)
   var dryRun = false
 

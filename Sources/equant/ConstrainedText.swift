@@ -35,11 +35,11 @@ extension ConstrainedCompression.Outcome {
 extension ConstrainedCompression.Prediction {
   /// The prediction for people.
   func text(limits: CompressionLimits) -> String {
-    let share = use.isFinite ? String(format: "%.0f %%", 100 * use) : "more than all"
+    let share = use.map { String(format: "%.0f %%", 100 * $0) } ?? "an undefined share"
     var lines = [
       "predicted, not run: \(bytes) bytes, \(String(format: "%.1f", ratio)) times smaller",
       "bounds on the \(verificationCount) rows that decide would use up \(share) of the limits: "
-        + (use <= 1 ? "kept" : "not kept"),
+        + (keepsLimits ? "kept" : "not kept"),
       "",
     ]
     lines += checks.table("on the rows of choice, predicted")

@@ -27,6 +27,7 @@ import Testing
     ["--budget", "1MB", "--confidence", "1"],
     ["--budget", "1MB", "--scheme", "int8"],
     ["--budget", "1MB", "--selection-count", "0"],
+    ["--dry-run"], ["--budget", "1MB", "--dry-run", "--tune", "1"],
   ])
   func `limits that make no sense are refused`(arguments: [String]) throws {
     let result = try RunningCommand(["compress", "m.onnx", "--out", "o.onnx"] + arguments).wait()

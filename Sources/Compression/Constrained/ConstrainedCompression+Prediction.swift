@@ -3,9 +3,10 @@ public import Graphs
 extension ConstrainedCompression {
   /// What the table says of the best combination, before any of it is run.
   public struct Prediction: Codable, Sendable {
-    /// How much of what the limits allow would be used up by the bounds of as many rows as decide; at
-    /// most 1 where all would be kept.
-    public var use: Double
+    /// How much of what the limits allow the bounds of as many rows as decide would use up.
+    ///
+    /// At most 1 where all would be kept; nil where a gap is undefined on the rows of choice.
+    public var use: Double?
     /// How many rows decide.
     public var verificationCount: Int
     /// The bytes that the file would have, about.
@@ -22,6 +23,9 @@ extension ConstrainedCompression {
     public var tableWasCached: Bool
     /// What each limit costs, where that is asked for.
     public var costs: [Cost]?
+
+    /// Whether every limit would be kept.
+    public var keepsLimits: Bool { use.map { $0 <= 1 } ?? false }
   }
 
   /// Searches as ``run(_:base:on:report:)`` begins to, and says what the sum over layers predicts.
@@ -60,7 +64,8 @@ extension ConstrainedCompression {
     let checks = try start.passes.checks(before, outcomes: after).checks
     let bytes = found.bytes + start.overhead
     return Prediction(
-      use: use, verificationCount: start.parts.verification.count, bytes: bytes,
+      use: use.isFinite ? use : nil, verificationCount: start.parts.verification.count,
+      bytes: bytes,
       ratio: Double(base.bytes) / Double(max(1, bytes)),
       allocation: table.allocation(found.choices, shift: found.shift), checks: checks,
       searchSeconds: seconds, tableWasCached: start.tableWasCached,

@@ -9,9 +9,9 @@ import Training
 /// Compression under limits: the smallest harm that a budget of bytes allows, or the plain word that
 /// the limits cannot be kept.
 ///
-/// Every tensor's storage and one operating point for all are chosen on one half of the validation
-/// split, from a ``DeltaTable``; the other half, which no choice sees, decides whether the limits
-/// are kept.
+/// Every tensor's storage and one operating point for all are chosen on a quarter of the
+/// validation split, from a ``DeltaTable``; all other rows, which no choice sees, decide whether the
+/// limits are kept.
 public struct ConstrainedCompression {
   /// What has to be kept.
   public var limits: CompressionLimits
