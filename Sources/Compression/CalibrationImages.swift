@@ -10,9 +10,14 @@ public struct CalibrationSettings: Hashable, Codable, Sendable {
   public var seed: UInt64
   /// Whether every cell of group and label gives the same number of images, as far as it has them.
   public var isBalanced: Bool
+  /// The one group whose images are looked at; `nil` looks at everybody's.
+  public var group: String?
 
   /// Settings as given.
-  public init(count: Int = 512, seed: UInt64 = 0, isBalanced: Bool = false) {
+  public init(
+    count: Int = 512, seed: UInt64 = 0, isBalanced: Bool = false, group: String? = nil
+  ) {
+    self.group = group
     self.count = count
     self.seed = seed
     self.isBalanced = isBalanced
@@ -28,6 +33,17 @@ public struct CalibrationSettings: Hashable, Codable, Sendable {
     var rows = dataset.rows(in: .train)
     guard !rows.isEmpty else {
       throw CompressionError(dataset.folder, "its train split has no images to calibrate with")
+    }
+    if let group {
+      guard let code = dataset.groupNames.firstIndex(of: group) else {
+        throw CompressionError(
+          "calibration",
+          "there is no group '\(group)'; there are \(dataset.groupNames.joined(separator: ", "))")
+      }
+      rows.removeAll { dataset.groups[$0] != Int32(code) }
+      guard !rows.isEmpty else {
+        throw CompressionError(dataset.folder, "its train split has no images of '\(group)'")
+      }
     }
     var random = SplitMix64(seed: seed, stream: 0xca1b)
     random.shuffle(&rows)

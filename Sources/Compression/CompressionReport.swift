@@ -27,6 +27,14 @@ public struct CompressionReport: Hashable, Codable, Sendable {
   /// Where the bytes of the compressed file go.
   public var accounting: SizeAccounting
 
+  /// The same about `graph`, which differs from what was measured by small things.
+  func measured(again graph: Graph) throws -> CompressionReport {
+    var report = self
+    report.bytes = try ONNXFile.bytes(of: graph).count
+    report.accounting = SizeAccounting(of: graph, fileBytes: report.bytes)
+    return report
+  }
+
   /// The length and digest of a model file.
   public struct ModelFile: Hashable, Codable, Sendable {
     /// The length in bytes, with that of weights in files beside it.

@@ -13,9 +13,11 @@ public struct StudyTables: Sendable {
   private let rows: [StudyResult.Row]
   private let groups: [String]
   private let seeds: Int
+  let result: StudyResult
 
   /// The tables of `result`; models in the order they first appear.
   public init(_ result: StudyResult) {
+    self.result = result
     models = result.summary ?? []
     effects = result.effects ?? []
     pairs = result.comparisons
@@ -28,7 +30,9 @@ public struct StudyTables: Sendable {
   }
 
   /// All tables, in the poster's order.
-  public var all: [Table] { [overall, accuracyByGroup, ratesByGroup, drifts, sizes] }
+  public var all: [Table] {
+    [overall, accuracyByGroup, ratesByGroup, drifts, sizes] + (frontier.map { [$0] } ?? [])
+  }
 
   /// Table 1: accuracy, EO and FPR difference of every model.
   public var overall: Table {

@@ -16,6 +16,10 @@ extension Study {
     var base: String?
     /// Further models it is held against, as what was before, by key.
     var against: [String] = []
+    /// The line of a figure that the model is a point of, where there is one.
+    var series: String?
+    /// Whether the model's file carries a certificate if its limits are kept.
+    var isUnderLimits = false
     /// How weights are stored, where that can be tried on one layer at a time.
     var stores: Scheme?
     /// Everything else that decides the result, as text.

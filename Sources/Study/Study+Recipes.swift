@@ -4,7 +4,9 @@ import Training
 
 extension Study {
   /// The lines of the tables that a study can make, each after the ones it is made from.
-  var recipes: [Recipe] {
+  var recipes: [Recipe] { settings.frontier.map(frontierRecipes) ?? posterRecipes }
+
+  private var posterRecipes: [Recipe] {
     [
       trained("fine-tuned", "Fine-tuned (normal)"),
       quantized("int8", "Quantized", of: "fine-tuned"),
@@ -68,7 +70,7 @@ extension Study {
 
   /// The threshold moved until as many are called positive as by the first model: what is left of
   /// a compression's harm when its shift of all scores is taken back.
-  private func rethresholded(_ model: String, _ title: String, of base: String) -> Recipe {
+  func rethresholded(_ model: String, _ title: String, of base: String) -> Recipe {
     repaired(model, title, of: base, against: ["fine-tuned"], settings: "selection-rate") {
       own, first in
       let calledPositive = Tally(first).overall.rate(.selectionRate).value ?? 0

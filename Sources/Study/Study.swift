@@ -26,6 +26,8 @@ public struct Study {
     ///
     /// Empty makes all there are.
     public var models: [String] = []
+    /// What a frontier is drawn from; nil for the poster's lines.
+    public var frontier: FrontierSettings?
     /// On how many validation rows the layers are compressed one at a time; 0 for none.
     public var sensitivityRows = 1000
 
@@ -116,7 +118,8 @@ public struct Study {
     let result = StudyResult(
       models: recipes.map { recipe in
         StudyResult.Model(
-          model: recipe.model, title: recipe.title, kind: recipe.work.kind, base: recipe.base)
+          model: recipe.model, title: recipe.title, kind: recipe.work.kind, base: recipe.base,
+          series: recipe.series)
       },
       rows: rows, comparisons: comparisons, figures: figures, sensitivity: sensitivity,
       provenance: Provenance(
@@ -171,7 +174,9 @@ public struct Study {
       model: recipe.model, title: recipe.title, seed: seed, file: made.file, sha256: made.hash,
       bytes: try Files.read(book.path(made.file)).count, predictions: made.predictions,
       rows: audit.rows, accuracy: audit.overall[.accuracy] ?? Rate(undefined: "not computed"),
-      groups: audit.groups, gaps: audit.gaps, validation: made.validation, repair: made.repair)
+      groups: audit.groups, gaps: audit.gaps, validation: made.validation, repair: made.repair,
+      isCertified: recipe.isUnderLimits
+        ? try Certificate(of: ONNXFile.read(book.path(made.file))) != nil : nil)
   }
 
   private func describeData(_ fingerprint: String) throws -> [String: String] {

@@ -33,6 +33,8 @@ public struct StudyResult: Hashable, Codable, Sendable {
     public var validation: String?
     /// How the predictions were repaired; nil when they were not.
     public var repair: RepairRecord?
+    /// Whether the limits that the file was made under are certified; nil where there were none.
+    public var isCertified: Bool?
   }
 
   /// What repaired a model's predictions, and what it does without the luck of its lots.
@@ -81,6 +83,8 @@ public struct StudyResult: Hashable, Codable, Sendable {
     public var kind: Kind
     /// The model it is made from; nil for the first.
     public var base: String?
+    /// The line of a figure that the model is a point of; nil where there is none.
+    public var series: String?
   }
 
   /// A model beside one that was before it, on the same test rows.

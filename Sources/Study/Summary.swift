@@ -137,7 +137,8 @@ extension StudyResult {
     public var model: String
     /// The key of the model that was before it.
     public var base: String
-    /// `accuracy`, or a gap, whose size it is.
+    /// `accuracy`, `worstGroupAccuracy` (that of the group that lost most), or a gap, whose size it
+    /// is.
     public var measure: String
     /// The mean over the seeds of after minus before; nil when it is undefined for one of them.
     public var mean: Double?
@@ -163,6 +164,7 @@ extension StudyResult {
       return order.flatMap { key in
         let own = pairs.filter { [$0.model, $0.base] == key }
         var effects = [effect(own, "accuracy") { $0.accuracyChange }]
+        effects.append(effect(own, "worstGroupAccuracy") { $0.worstGroupAccuracyChange })
         for gap in Summary.gaps.prefix(3) {
           effects.append(effect(own, gap.rawValue) { $0.growth(of: gap) })
         }
@@ -196,6 +198,15 @@ extension Comparison {
       return (nil, nil)
     }
     return (all.value, all.low.flatMap { low in all.high.map { Interval(low, $0) } })
+  }
+
+  /// How the accuracy of the group that lost most, or won least, changed.
+  var worstGroupAccuracyChange: (value: Double?, interval: Interval?) {
+    let groups = (changes[.accuracy] ?? []).filter { $0.group != "all" && $0.value != nil }
+    guard let worst = groups.min(by: { ($0.value ?? 0) < ($1.value ?? 0) }) else {
+      return (nil, nil)
+    }
+    return (worst.value, worst.low.flatMap { low in worst.high.map { Interval(low, $0) } })
   }
 
   /// How much the size of a gap grew.

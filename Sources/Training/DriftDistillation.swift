@@ -2,8 +2,9 @@
 ///
 /// With the teacher's and the student's class probabilities `p` and `q`, the student makes
 /// `mean KL(p || q) + sum_j (lambda_j d_j + rho / 2 d_j^2)` small, where `d_j` is how far a gap of
-/// soft rates has drifted from the teacher's on the same rows. The multipliers follow the drift of
-/// the *hard* gaps on rows that the student is not fitted to, beyond a tolerance, as in ``FairALM``.
+/// soft rates has drifted from the teacher's on the same rows, or the gap itself where it is to be
+/// closed. The multipliers follow the *hard* drifts and gaps on rows that the student is not fitted
+/// to, beyond a tolerance, as in ``FairALM``.
 ///
 /// Labels only say which cell a row is in. Where there are none, the teacher's decisions stand for
 /// them; the constraints are then about the shares of each group's decisions that flip.
@@ -12,23 +13,51 @@
 /// temperature 1; M. Hashemizadeh et al., *Balancing Act: Constraining Disparate Impact in Sparse
 /// Models*, ICLR 2024, for constraints anchored on the model before compression.
 public struct DriftDistillation: Sendable {
-  /// How far a gap may drift.
+  /// How far a gap may be from where it should be.
   public struct Limit: Hashable, Codable, Sendable {
+    /// Where a gap should be.
+    public enum Anchor: String, Hashable, Codable, Sendable {
+      /// Where the teacher has it.
+      case teacher
+      /// At zero.
+      case equality
+    }
+
     /// Which gap.
     public var constraint: FairnessConstraint
     /// By how much, as a fraction.
     public var tolerance: Double
+    /// From where.
+    public var anchor: Anchor
 
     /// A limit of the given parts.
-    public init(_ constraint: FairnessConstraint, tolerance: Double) {
+    public init(
+      _ constraint: FairnessConstraint, tolerance: Double, from anchor: Anchor = .teacher
+    ) {
       self.constraint = constraint
       self.tolerance = tolerance
+      self.anchor = anchor
+    }
+  }
+
+  /// A constraint with its limit.
+  private struct Bound: Sendable {
+    var constraint: RateConstraint
+    var tolerance: Double
+    var anchor: Limit.Anchor
+
+    /// How far the gap is from where it should be; `nil` where a rate that matters is undefined.
+    func distance(_ errors: [Double?], teacher: [Double?]) -> Double? {
+      switch anchor {
+      case .equality: constraint.gap(errors)
+      case .teacher:
+        constraint.gap(errors).flatMap { own in constraint.gap(teacher).map { own - $0 } }
+      }
     }
   }
 
   private let settings: FairALMSettings
-  private let constraints: [RateConstraint]
-  private let tolerances: [Double]
+  private let bounds: [Bound]
   private let groups: Int
   private var multipliers: [Double]
   private var student: CellTally
@@ -50,26 +79,24 @@ public struct DriftDistillation: Sendable {
     _ limits: [Limit], settings: FairALMSettings = FairALMSettings(), groups: [String],
     counts: [[Int]]
   ) throws(TrainingError) {
-    var constraints: [RateConstraint] = []
-    var tolerances: [Double] = []
+    var bounds: [Bound] = []
     for limit in limits {
-      let all = try RateConstraint.all(limit.constraint, groups: groups, counts: counts)
-      constraints += all
-      tolerances += all.map { _ in limit.tolerance }
+      bounds += try RateConstraint.all(limit.constraint, groups: groups, counts: counts).map {
+        Bound(constraint: $0, tolerance: limit.tolerance, anchor: limit.anchor)
+      }
     }
     self.settings = settings
-    self.constraints = constraints
-    self.tolerances = tolerances
+    self.bounds = bounds
     self.groups = groups.count
-    multipliers = constraints.map { _ in 0 }
+    multipliers = bounds.map { _ in 0 }
     student = CellTally(groups: groups.count)
     teacher = student
   }
 
-  /// The names of the gaps with their multipliers and the last known hard drift.
+  /// The names of the gaps with their multipliers and the last known hard drift, or gap.
   public var summary: [(name: String, multiplier: Double, drift: Double?)] {
-    let drifts = drifts
-    return constraints.indices.map { (constraints[$0].name, multipliers[$0], drifts[$0]) }
+    let distances = distances
+    return bounds.indices.map { (bounds[$0].constraint.name, multipliers[$0], distances[$0]) }
   }
 
   /// The objective of a batch, and its gradient on the student's logits.
@@ -95,19 +122,19 @@ public struct DriftDistillation: Sendable {
         gradients[place] = Float(share * (Softmax.exponential(found[i]) - p))
       }
     }
-    guard !constraints.isEmpty else { return (value, gradients) }
+    guard !bounds.isEmpty else { return (value, gradients) }
     var anchor = batch
     anchor.logits = teacherLogits
     let wrong = batch.wrongProbabilities
-    let (rows, means) = batch.cellMeans(
-      zip(wrong, anchor.wrongProbabilities).map { $0 - $1 }, groups: groups,
-      minimum: settings.minimumCell)
+    let minimum = settings.minimumCell
+    let (rows, means) = batch.cellMeans(wrong, groups: groups, minimum: minimum)
+    let known = batch.cellMeans(anchor.wrongProbabilities, groups: groups, minimum: minimum).means
     var forces = [Double](repeating: 0, count: rows.count)
-    for (j, constraint) in constraints.enumerated() {
-      guard let drift = constraint.drift(means) else { continue }
-      value += multipliers[j] * drift + settings.penalty / 2 * drift * drift
-      for (cell, coefficient) in constraint.coefficients.enumerated() {
-        forces[cell] += (multipliers[j] + settings.penalty * drift) * coefficient
+    for (j, bound) in bounds.enumerated() {
+      guard let distance = bound.distance(means, teacher: known) else { continue }
+      value += multipliers[j] * distance + settings.penalty / 2 * distance * distance
+      for (cell, coefficient) in bound.constraint.coefficients.enumerated() {
+        forces[cell] += (multipliers[j] + settings.penalty * distance) * coefficient
       }
     }
     for row in 0..<batch.count where forces[batch.cell(row)] != 0 {
@@ -128,26 +155,19 @@ public struct DriftDistillation: Sendable {
     teacher.fade(to: Self.memory)
     student.add(batch)
     teacher.add(anchor)
-    for (j, drift) in drifts.enumerated() {
-      guard let drift, abs(drift) > tolerances[j] else { continue }
-      let excess = drift > 0 ? drift - tolerances[j] : drift + tolerances[j]
+    for (j, distance) in distances.enumerated() {
+      let tolerance = bounds[j].tolerance
+      guard let distance, abs(distance) > tolerance else { continue }
+      let excess = distance > 0 ? distance - tolerance : distance + tolerance
       let moved = multipliers[j] + settings.eta * excess
       multipliers[j] = min(max(moved, -settings.largestMultiplier), settings.largestMultiplier)
     }
   }
 
-  /// The hard drift of every constrained gap on the held-out rows that are remembered.
-  private var drifts: [Double?] {
+  /// The hard drift, or size, of every constrained gap on the held-out rows that are remembered.
+  private var distances: [Double?] {
     let minimum = Double(settings.minimumCell)
-    let changes = zip(student.rates(minimum: minimum), teacher.rates(minimum: minimum)).map {
-      found, known in found.flatMap { found in known.map { found - $0 } }
-    }
-    return constraints.map { $0.drift(changes) }
+    let (own, known) = (student.rates(minimum: minimum), teacher.rates(minimum: minimum))
+    return bounds.map { $0.distance(own, teacher: known) }
   }
-}
-
-extension RateConstraint {
-  /// How far the gap moves when error rates move by `changes`; `nil` when one that matters is
-  /// undefined.
-  func drift(_ changes: [Double?]) -> Double? { gap(changes).map { $0 - constant } }
 }

@@ -26,6 +26,8 @@ struct CompressCommand: ParsableCommand {
       Steps are joined by +: kmeans:16+int8 (with --codebook int8), uniform:4+int8, \
       prune:0.8+kmeans:16.
 
+      A scheme with limits (--max-drift and others) is certified on validation rows that no choice has \
+      seen. Where it does not keep them as it is, remedies are tried. \
       With --budget the tool itself chooses how every tensor is stored, so that the file fits and \
       the limits given are kept, and certifies it on validation rows that no choice has seen. \
       Exits with 2, and writes nothing, when it finds no such file.
@@ -58,6 +60,12 @@ struct CompressCommand: ParsableCommand {
 
   @Flag(help: "Take as many images of every cell of group and label, as far as there are.")
   var balanced = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Look at images of this group only: what happens when calibration knows but one.",
+      valueName: "group"))
+  var calibrationGroup: String?
 
   @Flag(help: "Shift biases so that the mean of every layer stays where it was.")
   var biasCorrection = false
@@ -96,10 +104,8 @@ struct CompressCommand: ParsableCommand {
     guard calibrationCount > 0 else {
       throw ValidationError("'--calibration-count' is a number of images: give 1 or more.")
     }
-    if constrained.budget == nil && tuningOptions.tune == nil && !constrained.maxDrift.isEmpty {
-      throw ValidationError(
-        "Limits need a budget: give '--budget', as in '--budget 1.5MB', or tune under them with "
-          + "'--tune'.")
+    if tuningOptions.tune == nil && !constrained.maxGap.isEmpty {
+      throw ValidationError("'--max-gap' needs '--tune', which is what closes a gap.")
     }
     if constrained.dryRun && tuningOptions.tune != nil {
       throw ValidationError("Give '--dry-run' or '--tune', not both: nothing is run, or tuned.")
@@ -117,7 +123,8 @@ struct CompressCommand: ParsableCommand {
     var graph = opened.graph
     var progress = Progress(quiet: output.quiet)
     var images: CompressionImages?
-    if constrained.budget != nil || scheme.needsImages || dataOptions.data != nil
+    let limits = constrained.limits(floatBytes: contents.count)
+    if limits != nil || scheme.needsImages || dataOptions.data != nil
       || weights.restores != .none || tuningOptions.tune != nil
     {
       let dataset = try dataOptions.open(
@@ -126,8 +133,10 @@ struct CompressCommand: ParsableCommand {
       images = CompressionImages(dataset, preprocessing: description.preprocessing)
       graph = try opened.graph(meaning: dataset)
     }
-    if let limits = constrained.limits, let images {
-      return try search(graph, contents, under: limits, images, description)
+    if let limits, let images {
+      return constrained.budget == nil
+        ? try hold(scheme, of: graph, contents, against: limits, images, description)
+        : try search(graph, contents, under: limits, images, description)
     }
     if scheme.needsImages || weights.restores != .none {
       progress.say("calibrating on \(calibrationCount) images of train (\(observer.rawValue))")
@@ -191,7 +200,8 @@ struct CompressCommand: ParsableCommand {
   }
 
   var tuning: TuningSettings? {
-    tuningOptions.settings(seed: seed, drift: constrained.maxDrift)
+    tuningOptions.settings(
+      seed: seed, drift: constrained.maxDrift, gaps: constrained.maxGap)
   }
 
   private var schemeName: String { scheme ?? "int8" }
@@ -206,7 +216,7 @@ struct CompressCommand: ParsableCommand {
     var settings = unfused ? Int8Settings.unfused : Int8Settings()
     settings.observer = observer
     settings.calibration = CalibrationSettings(
-      count: calibrationCount, seed: seed, isBalanced: balanced)
+      count: calibrationCount, seed: seed, isBalanced: balanced, group: calibrationGroup)
     settings.correctsBias = biasCorrection
     if reduceRange { settings.reducesRange = true }
     if let weightGrid { settings.weightGrid = weightGrid }

@@ -31,15 +31,62 @@ extension CompressCommand {
         try compression.run(graph, base: .init(contents: contents), on: images, report: report)
       }
       if let result = found.graph, let certificate = found.outcome.certificate {
-        try ONNXFile.write(result, to: out)
-        try Files.replace(
-          "\(out).certificate.json", with: Array(try prettyJSON(certificate).utf8) + [10])
+        try write(result, certificate)
       }
       isFeasible = found.graph != nil
       try finish(recording, found.outcome, limits)
       try output.write(found.outcome) { found.outcome.text(out: out, limits: limits) }
     }
     if !isFeasible { throw ExitCode(2) }
+  }
+
+  /// Runs a scheme, repairs it where it does not keep the limits, and writes it with its certificate.
+  ///
+  /// - Throws: `ExitCode` 2 where the limits cannot be kept; the run is recorded all the same.
+  func hold(
+    _ scheme: Scheme, of graph: Graph, _ contents: [UInt8], against limits: CompressionLimits,
+    _ images: CompressionImages, _ description: ModelDescription
+  ) throws {
+    var compression = SchemeUnderLimits(scheme, limits: limits)
+    compression.weights = weights
+    compression.int8 = settings
+    compression.tuning = tuning
+    compression.selectionCount = constrained.selectionCount
+    compression.seed = seed
+    let base = CompressionReport.ModelFile(
+      contents: contents, beside: try ONNXFile.bytesBeside(contents, path: model))
+    var texts = limitTexts(limits).merging(try settingTexts(weights)) { $1 }
+    texts["scheme"] = "\(scheme)"
+    if scheme.needsImages { texts.merge(try settingTexts(settings)) { $1 } }
+    let recording = try record(texts, description)
+    var isFeasible = false
+    try recording.during {
+      let (outcome, result) = try follow(recording, images) { report in
+        try compression.run(graph, base: base, on: images, report: report)
+      }
+      if let result, let certificate = outcome.certificate {
+        try write(result, certificate)
+      }
+      isFeasible = result != nil
+      let digest = isFeasible ? SHA256.hex(try Files.read(out)) : nil
+      recording.finish { run in
+        run.take(outcome.verification, bytes: outcome.report.bytes, ratio: outcome.report.ratio)
+        run.fingerprints["model"] = digest
+        run.fingerprints["base"] = base.sha256
+        run.summary =
+          outcome.binding.map { "\(scheme): \($0) is not kept" }
+          ?? "\(scheme), \(outcome.attempts[outcome.chosen].name): limits kept, and certified"
+        if digest == nil { run.files["model"] = nil }
+      }
+      try output.write(outcome) { outcome.text(scheme: "\(scheme)", out: out) }
+    }
+    if !isFeasible { throw ExitCode(2) }
+  }
+
+  private func write(_ graph: Graph, _ certificate: Certificate) throws {
+    try ONNXFile.write(graph, to: out)
+    try Files.replace(
+      "\(out).certificate.json", with: Array(try prettyJSON(certificate).utf8) + [10])
   }
 
   private func compression(under limits: CompressionLimits) throws -> ConstrainedCompression {
@@ -85,17 +132,24 @@ extension CompressCommand {
   }
 
   private func searchTexts(_ compression: ConstrainedCompression) throws -> [String: String] {
-    let limits = compression.limits
-    var texts = try settingTexts(weights)
-    texts["budget"] = "\(limits.bytes)"
+    var texts = limitTexts(compression.limits).merging(try settingTexts(weights)) { $1 }
+    texts["budget"] = "\(compression.limits.bytes)"
+    texts["choices"] = compression.choices.map { "\($0)" }.joined(separator: ", ")
+    return texts
+  }
+
+  private func limitTexts(_ limits: CompressionLimits) -> [String: String] {
+    var texts: [String: String] = [:]
     texts["maxDrift"] = CompressionLimits.kinds.compactMap { kind in
       limits.maxDrift[kind].map { "\(kind.rawValue)=\($0)" }
+    }.joined(separator: ", ")
+    texts["maxGap"] = CompressionLimits.kinds.compactMap { kind in
+      limits.maxGap?[kind].map { "\(kind.rawValue)=\($0)" }
     }.joined(separator: ", ")
     texts["maxAccuracyDrop"] = limits.maxAccuracyDrop.map { "\($0)" }
     texts["maxGroupDrop"] = limits.maxGroupDrop.map { "\($0)" }
     texts["confidence"] = "\(limits.confidence)"
-    texts["choices"] = compression.choices.map { "\($0)" }.joined(separator: ", ")
-    texts["selectionCount"] = "\(compression.selectionCount)"
+    texts["selectionCount"] = "\(constrained.selectionCount)"
     texts["seed"] = "\(seed)"
     return texts
   }
@@ -105,18 +159,27 @@ extension CompressCommand {
   ) throws {
     let digest = outcome.isFeasible ? SHA256.hex(try Files.read(out)) : nil
     recording.finish { run in
-      run.bytes = outcome.bytes
+      run.take(
+        outcome.verification.isEmpty ? outcome.selection : outcome.verification,
+        bytes: outcome.bytes, ratio: outcome.ratio)
       run.fingerprints["model"] = digest
       run.fingerprints["base"] = outcome.certificate?.base.sha256
-      run.results = ["bytes": Double(outcome.bytes), "ratio": outcome.ratio]
-      for check in outcome.verification.isEmpty ? outcome.selection : outcome.verification {
-        run.results[check.name] = check.value
-        run.results["\(check.name), bound"] = check.bound
-      }
       run.summary =
         outcome.binding.map { "infeasible: \($0) binds" }
         ?? "feasible and certified: \(outcome.bytes) bytes of \(limits.bytes)"
       if !outcome.isFeasible { run.files["model"] = nil }
+    }
+  }
+}
+
+extension Run {
+  /// Takes over sizes, and every limit with what was found.
+  fileprivate mutating func take(_ checks: [LimitCheck], bytes: Int, ratio: Double) {
+    self.bytes = bytes
+    results = ["bytes": Double(bytes), "ratio": ratio]
+    for check in checks {
+      results[check.name] = check.value
+      results["\(check.name), bound"] = check.bound
     }
   }
 }

@@ -20,6 +20,12 @@ struct ConstrainedOptions: ParsableArguments {
       valueName: "gap=limit"))
   var maxDrift: [DriftLimit] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "How large a gap may be in the end, as equalOpportunity=0.05; '--tune' closes it.",
+      valueName: "gap=limit"))
+  var maxGap: [DriftLimit] = []
+
   @Option(help: ArgumentHelp("How much accuracy may be lost.", valueName: "share"))
   var maxAccuracyDrop: Double?
 
@@ -50,8 +56,10 @@ struct ConstrainedOptions: ParsableArguments {
   var dryRun = false
 
   func validate() throws {
-    if budget == nil && (maxAccuracyDrop != nil || maxGroupDrop != nil || dryRun) {
-      throw ValidationError("Limits need a budget: give '--budget', as in '--budget 1.5MB'.")
+    if budget == nil && (dryRun || explain || !choice.isEmpty) {
+      throw ValidationError(
+        "'--dry-run', '--explain' and '--choice' are about a search: give '--budget', as in "
+          + "'--budget 1.5MB'.")
     }
     for limit in [maxAccuracyDrop, maxGroupDrop].compactMap(\.self) where !(0...1 ~= limit) {
       throw ValidationError("A drop is a share from 0 to 1, not \(limit).")
@@ -64,15 +72,19 @@ struct ConstrainedOptions: ParsableArguments {
     }
   }
 
-  /// The limits; `nil` without a budget.
-  var limits: CompressionLimits? {
-    guard let budget else { return nil }
-    var limits = CompressionLimits(bytes: budget.bytes)
+  /// The limits; `nil` where there are none.
+  ///
+  /// Without a budget the file may be as large as that of the float model.
+  func limits(floatBytes: Int) -> CompressionLimits? {
+    var limits = CompressionLimits(bytes: budget?.bytes ?? floatBytes)
     for drift in maxDrift { limits.maxDrift[drift.kind] = drift.limit }
+    for gap in maxGap {
+      limits.maxGap = (limits.maxGap ?? [:]).merging([gap.kind: gap.limit]) { $1 }
+    }
     limits.maxAccuracyDrop = maxAccuracyDrop
     limits.maxGroupDrop = maxGroupDrop
     limits.confidence = confidence
-    return limits
+    return budget == nil && limits.isBudgetOnly ? nil : limits
   }
 }
 

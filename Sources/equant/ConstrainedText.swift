@@ -32,6 +32,31 @@ extension ConstrainedCompression.Outcome {
   }
 }
 
+extension SchemeUnderLimits.Outcome {
+  /// The outcome for people.
+  func text(scheme: String, out: String) -> String {
+    let way = attempts[chosen]
+    var lines = [
+      isFeasible
+        ? "limits kept: \(out) is \(report.bytes) bytes, "
+          + "\(String(format: "%.1f", report.ratio)) times smaller"
+        : "infeasible: \(binding ?? "a limit") cannot be kept by \(scheme); nothing written",
+      isFeasible && chosen == 0
+        ? "\(scheme) keeps every limit as it is; nothing more was done"
+        : "\(isFeasible ? "how" : "the closest point"): \(scheme), \(way.name)",
+      "",
+    ]
+    for attempt in attempts { lines += attempt.selection.table("\(attempt.name), rows of choice") }
+    lines += verification.table("on rows that no choice has seen")
+    if way.shift != 0 {
+      lines.append(
+        String(format: "operating point: %+.3f on the margin of class 1, for everybody", way.shift))
+    }
+    while lines.last?.isEmpty == true { lines.removeLast() }
+    return lines.joined(separator: "\n")
+  }
+}
+
 extension ConstrainedCompression.Prediction {
   /// The prediction for people.
   func text(limits: CompressionLimits) -> String {

@@ -27,6 +27,7 @@ struct StudyCommand: ParsableCommand {
   enum Preset: String, ExpressibleByArgument, CaseIterable {
     case demo
     case full
+    case frontier
   }
 
   @Option(
@@ -55,7 +56,8 @@ struct StudyCommand: ParsableCommand {
 
   @Option(
     help: """
-      demo: few rows, 64 x 64 pixels, minutes. full: all rows, 128 x 128 pixels, hours.
+      demo: few rows, 64 x 64 pixels, minutes. full: all rows, 128 x 128 pixels, hours. frontier: \
+      files of several sizes made in every way, under limits and without, 64 x 64 pixels, hours.
       """)
   var preset = Preset.demo
 
@@ -77,12 +79,31 @@ struct StudyCommand: ParsableCommand {
   @Option(help: "Only so many training rows, instead of the preset's.")
   var limit: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Of a frontier: files as large as those of so many clusters, with commas. (default: 16,8,4)",
+      valueName: "numbers"))
+  var clusters: ClusterCounts?
+
+  @Option(help: ArgumentHelp("Of a frontier: epochs of tuning. (default: 2)", valueName: "epochs"))
+  var tune: Int?
+
+  @Option(help: ArgumentHelp("Of a frontier: tune on no more images.", valueName: "count"))
+  var tuneRows: Int?
+
   @OptionGroup var storeOptions: StoreOptions
 
   @OptionGroup var output: OutputOptions
 
   func validate() throws {
     guard seeds >= 1 else { throw ValidationError("'--seeds' counts runs: give 1 or more.") }
+    if preset != .frontier && (clusters != nil || tune != nil || tuneRows != nil) {
+      throw ValidationError(
+        "'--clusters', '--tune' and '--tune-rows' are for '--preset frontier'.")
+    }
+    for (name, value) in [("--tune", tune), ("--tune-rows", tuneRows)] {
+      if let value, value < 1 { throw ValidationError("'\(name)' is a number of 1 or more.") }
+    }
   }
 
   func run() throws {
@@ -118,6 +139,9 @@ struct StudyCommand: ParsableCommand {
       progress.clear()
       let tables = StudyTables(result).all
       try writeTables(tables)
+      if let figure = FrontierFigure(result) {
+        try Files.replace("\(out)/frontier.svg", with: figure.svg)
+      }
       let report = "\(out)/report.html"
       let page = try StudyFolder(out)
       _ = try ReportCommand.write([page], to: report)
@@ -163,6 +187,10 @@ struct StudyCommand: ParsableCommand {
         "rethreshold-int8", "rethreshold-kmeans-16", "rethreshold-kmeans-8",
       ]
     case .full: settings.training.preprocessing.size = 128
+    case .frontier:
+      settings.frontier = frontier
+      settings.training.limit = 40_000
+      settings.sensitivityRows = 0
     }
     if let models {
       settings.models = models.split(separator: ",").map(String.init)
@@ -174,6 +202,14 @@ struct StudyCommand: ParsableCommand {
     if let size { settings.training.preprocessing.size = size }
     if let limit { settings.training.limit = limit }
     return settings
+  }
+
+  private var frontier: FrontierSettings {
+    var frontier = FrontierSettings()
+    if let clusters { frontier.clusters = clusters.numbers }
+    frontier.tuningEpochs = tune ?? frontier.tuningEpochs
+    frontier.tuningRows = tuneRows
+    return frontier
   }
 
   private func drawPortraits() throws -> String {
@@ -210,11 +246,29 @@ struct StudyCommand: ParsableCommand {
       let text = tables.map { $0.rendered(as: format) }.joined(separator: "\n")
       try Files.replace("\(out)/tables.\(ending)", with: text)
     }
-    for (number, table) in tables.enumerated() {
-      let name = number < 3 ? "table-\(number + 1)" : "sizes"
+    for (table, name) in zip(
+      tables, ["table-1", "table-2", "table-3", "table-4", "sizes", "frontier"])
+    {
       try Files.replace("\(out)/\(name).csv", with: table.rendered(as: .csv))
     }
   }
+}
+
+/// Numbers of clusters, with commas: powers of two from 2 to 256.
+struct ClusterCounts: ExpressibleByArgument {
+  var numbers: [Int]
+
+  init?(argument: String) {
+    let numbers = argument.split(separator: ",", omittingEmptySubsequences: false).map {
+      Int($0) ?? 0
+    }
+    guard numbers.allSatisfy({ 2...256 ~= $0 && $0 & ($0 - 1) == 0 }),
+      Set(numbers).count == numbers.count
+    else { return nil }
+    self.numbers = numbers
+  }
+
+  static var allValueStrings: [String] { ["16,8,4"] }
 }
 
 extension Recording {

@@ -21,6 +21,9 @@ struct TuningOptions: ParsableArguments {
       valueName: "share"))
   var tuneRate = 0.002
 
+  @Flag(help: "Tune the entries of codebooks, but leave every weight with the entry that it has.")
+  var tuneEntriesOnly = false
+
   func validate() throws {
     if let tune, !(1...1000 ~= tune) {
       throw ValidationError("'--tune' is a number of epochs: give 1 to 1000.")
@@ -31,20 +34,31 @@ struct TuningOptions: ParsableArguments {
     guard tuneRate > 0, tuneRate <= 1 else {
       throw ValidationError("'--tune-rate' is a share above 0 and at most 1.")
     }
+    if tune == nil && tuneEntriesOnly {
+      throw ValidationError("'--tune-entries-only' is for tuning: give '--tune' too.")
+    }
     if tune == nil && tuneRows != nil {
       throw ValidationError("'--tune-rows' is for tuning: give '--tune' too.")
     }
   }
 
   /// The settings; `nil` where nothing is tuned.
-  func settings(seed: UInt64, drift: [DriftLimit]) -> TuningSettings? {
+  func settings(
+    seed: UInt64, drift: [DriftLimit], gaps: [DriftLimit]
+  ) -> TuningSettings? {
     guard let tune else { return nil }
     var settings = TuningSettings(epochs: tune)
     settings.limit = tuneRows
     settings.rate = tuneRate
     settings.seed = seed
-    settings.limits = FairnessConstraint.allCases.compactMap { constraint in
-      drift.last { $0.kind == constraint.gap }.map { .init(constraint, tolerance: $0.limit) }
+    settings.movesCodes = !tuneEntriesOnly
+    settings.limits = FairnessConstraint.allCases.flatMap { constraint in
+      [
+        drift.last { $0.kind == constraint.gap }.map { .init(constraint, tolerance: $0.limit) },
+        gaps.last { $0.kind == constraint.gap }.map {
+          .init(constraint, tolerance: $0.limit, from: .equality)
+        },
+      ].compactMap(\.self)
     }
     return settings
   }

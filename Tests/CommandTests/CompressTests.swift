@@ -19,7 +19,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ["--max-drift", "equalOpportunity=0.01"],
+    ["--max-gap", "equalOpportunity=0.05"], ["--explain"], ["--choice", "kmeans:4"],
+    ["--tune-entries-only"],
     ["--budget", "much"], ["--budget", "-3MB"],
     ["--budget", "1MB", "--max-drift", "equalOpportunity"],
     ["--budget", "1MB", "--max-drift", "luck=0.1"],

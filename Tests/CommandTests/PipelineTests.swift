@@ -4,6 +4,10 @@ import Foundation
 import TestSupport
 import Testing
 
+#if canImport(FoundationXML)
+import FoundationXML
+#endif
+
 /// A model from its images to its audit, with every command that a person would type.
 @Suite(.serialized) struct PipelineTests {
   @Test func `train, compress, inspect, predict, compare and audit fit together`() throws {
@@ -154,6 +158,23 @@ import Testing
     #expect(changed.status != 0, "\(changed)")
     let plain = try equant("verify-certificate", model, "--data", folder)
     #expect(isRefusal(plain, naming: model, "carries no certificate"))
+    // A scheme that keeps the limits is left as it is; one that does not is refused.
+    func hold(_ arguments: String...) throws -> CommandResult {
+      try RunningCommand(
+        ["compress", model, "--data", folder, "--out", held, "--quiet"] + arguments
+      ).wait()
+    }
+    let held = "\(folder)/held.onnx"
+    let kept = try hold("--scheme", "kmeans:16", "--max-accuracy-drop", "1")
+    #expect(kept.status == 0 && kept.output.contains("keeps every limit as it is"), "\(kept)")
+    let heldAgain = try equant("verify-certificate", held, "--base", model, "--data", folder)
+    #expect(heldAgain.status == 0, "\(heldAgain)")
+    let heldBytes = try Files.read(held)
+    let lost = try hold("--scheme", "kmeans:2", "--max-drift", "equalOpportunity=0.001")
+    #expect(lost.status == 2 && lost.output.hasPrefix("infeasible"), "\(lost)")
+    #expect(lost.output.contains("variances restored") && lost.output.contains("nothing written"))
+    #expect(try Files.read(held) == heldBytes)
+
     let tiny = try compress("--budget", "1KB", "--max-accuracy-drop", "1")
     #expect(isRefusal(tiny, naming: model, "budget"), "\(tiny)")
     #expect(try Files.read(small) == bytes)
@@ -182,6 +203,40 @@ import Testing
     let second = try RunningCommand(arguments).wait()
     #expect(second.status == 0 && second.output == first.output)
     #expect(try modificationDate(of: "\(out)/seed-0/fine-tuned.onnx") == made)
+  }
+
+  @Test func `a frontier compares ways to be as small, and draws them`() throws {
+    let task = try ColourTask(count: 120)
+    let out = "\(task.folder)/frontier"
+    let arguments = [
+      "study", "--preset", "frontier", "--data", task.folder, "--target", "Warm", "--out", out,
+      "--epochs", "1", "--size", "32", "--clusters", "16", "--models",
+      "threshold-16,uniform-16,limits-16", "--quiet",
+    ]
+    let first = try RunningCommand(arguments).wait()
+    #expect(first.status == 0, "\(first.errors)")
+    #expect(first.output.contains("Frontier.") && first.output.contains("under limits"))
+    #expect(first.output.contains("certified") || first.output.contains("refused"))
+    let table = String(decoding: try Files.read("\(out)/frontier.csv"), as: UTF8.self)
+    #expect(table.contains("one threshold") && table.contains("even grid"))
+    // The file under limits is no larger than that of plain clusters.
+    let sizes = try ["limits-16", "plain-16"].map {
+      try Files.read("\(out)/seed-0/\($0).onnx").count
+    }
+    #expect(sizes[0] <= sizes[1])
+    let figure = try XMLDocument(contentsOf: URL(fileURLWithPath: "\(out)/frontier.svg"))
+    #expect(figure.rootElement()?.name == "svg")
+    let made = try modificationDate(of: "\(out)/seed-0/limits-16.onnx")
+    #expect(try RunningCommand(arguments).wait().output == first.output)
+    #expect(try modificationDate(of: "\(out)/seed-0/limits-16.onnx") == made)
+    for wrong in [["--clusters", "12"], ["--clusters", "16,16"], ["--tune", "0"]] {
+      #expect(try equantStatus(["study", "--preset", "frontier"] + wrong) == 64)
+    }
+    #expect(try equantStatus(["study", "--clusters", "16"]) == 64)
+  }
+
+  private func equantStatus(_ arguments: [String]) throws -> Int32 {
+    try RunningCommand(arguments).wait().status
   }
 
   @Test func `portraits draws what was asked for, and the same again`() throws {

@@ -96,13 +96,15 @@ import Training
     let margins = table.margins(of: [0, 1])
     let found = search.flips(margins, shift: 0.1)
     let points = 4000
-    var cells = [(rows: Double, gained: Double, lost: Double)](repeating: (0, 0, 0), count: 4)
+    typealias Cell = (rows: Double, gained: Double, lost: Double, selected: Double)
+    var cells = [Cell](repeating: (0, 0, 0, 0), count: 4)
     for i in margins.indices {
       let cell = Int(table.cells[i])
       cells[cell].rows += 1
       for point in 0..<points {
         let place = search.reach * ((Float(point) + 0.5) / Float(points) * 2 - 1)
         let (before, after) = (table.margins[i] >= place, margins[i] + 0.1 >= place)
+        if after { cells[cell].selected += 1 / Double(points) }
         if after && !before { cells[cell].gained += 1 / Double(points) }
         if before && !after { cells[cell].lost += 1 / Double(points) }
       }
@@ -110,6 +112,7 @@ import Training
     for (one, other) in zip(found.cells, cells) {
       #expect(one.rows == other.rows)
       #expect(abs(one.gained - other.gained) < 0.02 && abs(one.lost - other.lost) < 0.02)
+      #expect(abs(one.selected - other.selected) < 0.02)
     }
     #expect(cells.contains { $0.gained > 0 } && cells.contains { $0.lost > 0 })
   }
@@ -142,17 +145,22 @@ import Training
         groups: Fairness.Attribute("g", groups: ["a", "b"], codes: groups))
     }
     let comparison = try Comparison(before: outcomes(before), after: outcomes(after))
-    var cells = [(rows: Double, gained: Double, lost: Double)](repeating: (0, 0, 0), count: 4)
+    typealias Cell = (rows: Double, gained: Double, lost: Double, selected: Double)
+    var cells = [Cell](repeating: (0, 0, 0, 0), count: 4)
     for i in labels.indices {
       let cell = Int(groups[i]) * 2 + (labels[i] ? 1 : 0)
       cells[cell].rows += 1
+      if after[i] { cells[cell].selected += 1 }
       if after[i] && !before[i] { cells[cell].gained += 1 }
       if before[i] && !after[i] { cells[cell].lost += 1 }
     }
     var limits = self.limits
     limits.maxGroupDrop = 0.02
+    limits.maxGap = [.equalizedOdds: 0.05, .demographicParity: 0.05, .accuracy: 0.05]
+    #expect(limits.single.count == 7 && limits.withoutGaps.single.count == 4)
     for (name, one) in limits.single {
-      let checks = LimitCheck.all(one, comparison)
+      let checks = try LimitCheck.all(one, comparison, after: outcomes(after))
+      #expect(limits.without(name).single.count == 6)
       let exact = checks.map { max(0, $0.bound! / $0.limit) }.max()!
       let quick = FlipCounts(cells: cells).use(of: one, quantile: Normal.quantile(0.95))
       #expect(abs(quick - exact) < 0.1 * exact + 0.02, "\(name)")
@@ -190,7 +198,7 @@ import Training
     compression.choices = try ["kmeans:4", "kmeans:16"].flatMap { try Scheme($0).steps }
     compression.cache = "\(folder)/table"
     let base = CompressionReport.ModelFile(contents: try ONNXFile.bytes(of: float))
-    let (outcome, graph) = try compression.run(float, base: base, on: images)
+    let (outcome, graph, _) = try compression.run(float, base: base, on: images)
     let result = try #require(graph)
     #expect(outcome.isFeasible)
     #expect(outcome.certificate?.checks.allSatisfy(\.isKept) == true)
@@ -208,7 +216,7 @@ import Training
     #expect(
       Set(parts.selection + parts.verification).isSubset(of: dataset.rows(in: .validation)))
     // The second time the table is there, and the result is the same file.
-    let (second, same) = try compression.run(float, base: base, on: images)
+    let (second, same, _) = try compression.run(float, base: base, on: images)
     #expect(second.tableWasCached)
     #expect(try ONNXFile.bytes(of: #require(same)) == bytes)
     // A damaged table is measured anew.
@@ -226,11 +234,17 @@ import Training
     var compression = try ConstrainedCompression(limits: limits)
     compression.explains = true
     let base = CompressionReport.ModelFile(contents: try ONNXFile.bytes(of: float))
-    let (outcome, graph) = try compression.run(float, base: base, on: images)
+    let (outcome, graph, closest) = try compression.run(float, base: base, on: images)
     #expect(graph == nil)
     #expect(!outcome.isFeasible)
+    // What comes closest is at hand, without a certificate.
+    #expect(try Certificate(of: closest) == nil)
+    #expect(try ONNXFile.bytes(of: closest).count < limits.bytes)
     #expect(outcome.binding == "drift of equalOpportunity")
     #expect(outcome.costs?.first?.bytes == nil)
+    compression.limits.maxGap = [.equalOpportunity: 0.05]
+    #expect(throws: CompressionError.self) { try compression.run(float, base: base, on: images) }
+    compression.limits.maxGap = nil
     compression.limits.bytes = 100
     let error = #expect(throws: CompressionError.self) {
       try compression.run(float, base: base, on: images)

@@ -70,6 +70,48 @@ import Training
     #expect(latent.decoded.floats == [-1, 0, 1, 1])
   }
 
+  /// A weight goes to the entry that is nearest to the number behind it, and its gradient passes to
+  /// that number; an entry has the sum of its weights' gradients.
+  @Test(arguments: [false, true]) func `codes follow the weights behind them`(
+    movesCodes: Bool
+  ) throws {
+    let tensor = Tensor(shape: [1, 4], [-1, -0.9, 0.95, 1] as [Float])
+    let coded = CodedWeights(
+      shape: [1, 4], bits: 1, codes: [0, 0, 1, 1],
+      meaning: .codebook(.init([[-1, 1]], size: 2, type: .float32, scales: nil)))
+    var latent = try LatentWeights(
+      tensor, coded: coded, isAffine: false, movesCodes: movesCodes)
+    // Pulls of one entry's weights that cancel: the entry stays, until its weights have parted.
+    for number in 1...30 { latent.step([0.5, -0.5, 0, 0], rate: 0.05, number: number) }
+    let codes = try #require(latent.coded).codes
+    #expect(codes == (movesCodes ? [0, 1, 1, 1] : [0, 0, 1, 1]))
+    #expect(latent.decoded.floats == codes.map { latent.values[Int($0)] })
+    if !movesCodes { #expect(latent.values == [-1, 1]) }
+    #expect((latent.behind != nil) == movesCodes)
+  }
+
+  @Test func `Adam takes the steps of its algorithm`() {
+    var random = SplitMix64(seed: 4)
+    var values = (0..<7).map { _ in Float(random.normal()) }
+    var adam = Adam(count: 7)
+    var (plain, m, v) = (
+      values.map(Double.init), [Double](repeating: 0, count: 7), [Double](repeating: 0, count: 7)
+    )
+    for t in 1...40 {
+      let gradients = (0..<7).map { _ in Float(random.normal()) }
+      adam.step(&values, gradients, rate: 0.1, number: t)
+      for i in plain.indices {
+        let g = Double(gradients[i])
+        m[i] = 0.9 * m[i] + 0.1 * g
+        v[i] = 0.999 * v[i] + 0.001 * g * g
+        plain[i] -=
+          0.1 * (m[i] / (1 - pow(0.9, Double(t))))
+          / ((v[i] / (1 - pow(0.999, Double(t)))).squareRoot() + 1e-12)
+      }
+    }
+    for (one, other) in zip(values, plain) { #expect(abs(Double(one) - other) < 1e-4) }
+  }
+
   /// Faces to tune on.
   private func images() throws -> (folder: String, images: CompressionImages) {
     let (folder, dataset) = try faces([.train: 140, .validation: 10, .test: 10])
@@ -77,9 +119,9 @@ import Training
   }
 
   /// Without limits what falls is the mean divergence from the float model's probabilities.
-  @Test(arguments: ["kmeans:4", "uniform:3", "prune:0.5+kmeans:4"])
+  @Test(arguments: ["kmeans:4", "uniform:3", "prune:0.5+kmeans:4"], [false, true])
   func `tuning brings answers nearer to the float model's and keeps the storage`(
-    scheme: String
+    scheme: String, movesCodes: Bool
   ) throws {
     let (folder, images) = try images()
     defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -89,6 +131,7 @@ import Training
     var settings = TuningSettings(epochs: 10)
     settings.batch = 20
     settings.rate = 0.01
+    settings.movesCodes = movesCodes
     let (tuned, report) = try compress(float, scheme: steps, images: images, tuning: settings)
     let rows = images.dataset.rows(in: .train)
     func divergence(_ graph: Graph) throws -> Double {

@@ -16,17 +16,19 @@ import Testing
   }
 
   private func distillation(
-    _ groups: Int, _ change: (inout FairALMSettings) -> Void = { _ in }
+    _ groups: Int, closes: Bool = true, _ change: (inout FairALMSettings) -> Void = { _ in }
   ) throws -> DriftDistillation {
     var settings = FairALMSettings()
     settings.minimumCell = 1
     settings.penalty = 3
     change(&settings)
+    var limits: [DriftDistillation.Limit] = [
+      .init(.equalizedOdds, tolerance: 0.01), .init(.demographicParity, tolerance: 0.02),
+      .init(.errorRate, tolerance: 0),
+    ]
+    if closes { limits.append(.init(.equalOpportunity, tolerance: 0.1, from: .equality)) }
     return try DriftDistillation(
-      [
-        .init(.equalizedOdds, tolerance: 0.01), .init(.demographicParity, tolerance: 0.02),
-        .init(.errorRate, tolerance: 0),
-      ],
+      limits,
       settings: settings, groups: Array(Self.names.prefix(groups)),
       counts: Array(Self.counts.prefix(groups)))
   }
@@ -54,7 +56,7 @@ import Testing
   @Test func `a student that answers as the teacher does has nothing to learn`() throws {
     var random = SplitMix64(seed: 1)
     let rows = batch(&random, rows: 40, groups: 2)
-    var distillation = try distillation(2)
+    var distillation = try distillation(2, closes: false)
     distillation.observe(heldOut: rows, teacher: rows.logits)
     let (value, gradients) = distillation.evaluate(rows, teacher: rows.logits)
     #expect(value == 0)
@@ -82,5 +84,26 @@ import Testing
     #expect(summary.name == "TPR b - a")
     #expect(summary.drift == -0.5)
     #expect(abs(summary.multiplier + 0.4) < 1e-12)
+  }
+
+  /// A gap that is to be closed counts whole, whatever the teacher's is.
+  @Test func `a gap of the teacher's is closed where equality is asked for`() throws {
+    let labels: [Int32] = [1, 1, 1, 1]
+    let logits: [Float] = [0, 1, 0, 1, 1, 0, 1, 0]
+    var settings = FairALMSettings()
+    settings.minimumCell = 1
+    settings.eta = 1
+    var distillation = try DriftDistillation(
+      [
+        .init(.equalOpportunity, tolerance: 0.1),
+        .init(.equalOpportunity, tolerance: 0.1, from: .equality),
+      ], settings: settings, groups: ["a", "b"], counts: [[1, 2], [1, 2]])
+    let batch = LabelledLogits(logits: logits, classes: 2, labels: labels, groups: [0, 0, 1, 1])
+    distillation.observe(heldOut: batch, teacher: logits)
+    #expect(distillation.summary.map(\.drift) == [0, -1])
+    #expect(distillation.summary.map(\.multiplier) == [0, -0.9])
+    // The step against the gradient makes group b's positives more likely.
+    let gradients = distillation.evaluate(batch, teacher: logits).gradients
+    #expect(gradients[5] < 0 && gradients[7] < 0 && gradients[1] > 0)
   }
 }

@@ -168,8 +168,21 @@ func nearestCodes(of values: ArraySlice<Float>, in entries: [Float]) -> [UInt8] 
   }
   let codes = order.map { UInt8(truncatingIfNeeded: $0) }
   return [UInt8](unsafeUninitializedCapacity: values.count) { result, count in
+    count = values.count
     values.withUnsafeBufferPointer { values in
       borders.withUnsafeBufferPointer { borders in
+        if borders.count < 16 {
+          // Few borders: count those below, all values of a block beside one another.
+          for start in stride(from: 0, to: values.count, by: 4096) {
+            let block = start..<min(start + 4096, values.count)
+            for i in block { result[i] = 0 }
+            for border in borders {
+              for i in block { result[i] &+= values[i] > border ? 1 : 0 }
+            }
+            for i in block { result[i] = codes[Int(result[i])] }
+          }
+          return
+        }
         for i in 0..<values.count {
           let value = values[i]
           var (low, high) = (0, borders.count)
@@ -181,6 +194,5 @@ func nearestCodes(of values: ArraySlice<Float>, in entries: [Float]) -> [UInt8] 
         }
       }
     }
-    count = values.count
   }
 }

@@ -275,22 +275,26 @@ struct AllocationSearch {
   /// The flips when `shift` is added to `margins`: the mean over operating points nearby, which are
   /// those of both models.
   func flips(_ margins: [Float], shift: Float) -> FlipCounts {
-    // Of every cell the sum of changes and of their sizes; float sums of some thousand parts suffice.
-    var sums = [SIMD2<Float>](repeating: .zero, count: table.groups * 2)
+    // Of every cell the sum of changes, of their sizes and of decisions; float sums of some thousand parts suffice.
+    var sums = [SIMD4<Float>](repeating: .zero, count: table.groups * 2)
     sums.withUnsafeMutableBufferPointer { sums in
       margins.withUnsafeBufferPointer { margins in
         shares.withUnsafeBufferPointer { shares in
           table.cells.withUnsafeBufferPointer { cells in
             for i in margins.indices {
-              let change = Self.share(margins[i] + shift, reach: reach) - shares[i]
-              sums[Int(cells[i])] += SIMD2(change, abs(change))
+              let after = Self.share(margins[i] + shift, reach: reach)
+              let change = after - shares[i]
+              sums[Int(cells[i])] += SIMD4(change, abs(change), after, 0)
             }
           }
         }
       }
     }
     let cells = zip(rows, sums).map { rows, sum in
-      (rows: rows, gained: Double(sum[1] + sum[0]) / 2, lost: Double(sum[1] - sum[0]) / 2)
+      (
+        rows: rows, gained: Double(sum[1] + sum[0]) / 2, lost: Double(sum[1] - sum[0]) / 2,
+        selected: Double(sum[2])
+      )
     }
     return FlipCounts(cells: cells)
   }

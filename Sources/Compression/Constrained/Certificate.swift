@@ -22,8 +22,9 @@ public struct Certificate: Hashable, Codable, Sendable {
   public var selection: Rows
   /// The rows that the claim was measured on, which no choice has seen.
   public var verification: Rows
-  /// How far real margins were from those predicted by adding layers up, on the selection rows.
-  public var additivity: Additivity
+  /// How far real margins were from those predicted by adding layers up, on the selection rows;
+  /// `nil` where nothing was predicted.
+  public var additivity: Additivity?
   /// Every limit on the verification rows.
   public var checks: [LimitCheck]
   /// Both models' decisions on the verification rows compared.
@@ -83,7 +84,7 @@ public struct Certificate: Hashable, Codable, Sendable {
   /// A certificate of the given parts.
   init(
     model: String, base: CompressionReport.ModelFile, limits: CompressionLimits,
-    allocation: Allocation, selection: Rows, verification: Rows, additivity: Additivity,
+    allocation: Allocation, selection: Rows, verification: Rows, additivity: Additivity?,
     checks: [LimitCheck], comparison: Comparison, decisionsBefore: [Bool]
   ) {
     self.model = model

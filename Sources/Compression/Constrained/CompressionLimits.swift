@@ -6,6 +6,8 @@ public struct CompressionLimits: Hashable, Codable, Sendable {
   public var bytes: Int
   /// How far a gap may move in either direction.
   public var maxDrift: [GapKind: Double] = [:]
+  /// How large a gap may be, whatever the float model's is; only tuning can close one.
+  public var maxGap: [GapKind: Double]?
   /// How much accuracy over all rows may be lost.
   public var maxAccuracyDrop: Double?
   /// How much accuracy any group may lose.
@@ -23,7 +25,7 @@ public struct CompressionLimits: Hashable, Codable, Sendable {
 
   /// Whether only the budget is set.
   public var isBudgetOnly: Bool {
-    maxDrift.isEmpty && maxAccuracyDrop == nil && maxGroupDrop == nil
+    maxDrift.isEmpty && (maxGap ?? [:]).isEmpty && maxAccuracyDrop == nil && maxGroupDrop == nil
   }
 
   /// The limits by name, in a fixed order, each with the others left out.
@@ -34,6 +36,12 @@ public struct CompressionLimits: Hashable, Codable, Sendable {
       var one = CompressionLimits(bytes: bytes)
       one.maxDrift = [kind: limit]
       result.append(("drift of \(kind.rawValue)", one))
+    }
+    for kind in Self.kinds {
+      guard let limit = maxGap?[kind] else { continue }
+      var one = CompressionLimits(bytes: bytes)
+      one.maxGap = [kind: limit]
+      result.append((Self.name(ofGap: kind), one))
     }
     if let maxAccuracyDrop {
       var one = CompressionLimits(bytes: bytes)
@@ -48,10 +56,20 @@ public struct CompressionLimits: Hashable, Codable, Sendable {
     return result
   }
 
+  fileprivate static func name(ofGap kind: GapKind) -> String { "size of \(kind.rawValue)" }
+
+  /// The same limits without those on the size of gaps.
+  var withoutGaps: CompressionLimits {
+    var result = self
+    result.maxGap = nil
+    return result
+  }
+
   /// The same limits without one of them.
   func without(_ name: String) -> CompressionLimits {
     var result = self
     for kind in Self.kinds where name == "drift of \(kind.rawValue)" { result.maxDrift[kind] = nil }
+    for kind in Self.kinds where name == Self.name(ofGap: kind) { result.maxGap?[kind] = nil }
     if name == "accuracy" { result.maxAccuracyDrop = nil }
     if name == "accuracy of every group" { result.maxGroupDrop = nil }
     return result
@@ -75,7 +93,16 @@ public struct LimitCheck: Hashable, Codable, Sendable {
   ///
   /// Each is a one-sided test, a drift two; that all are kept is claimed only if each is, so the
   /// claim has the confidence of one (an intersection-union test) and needs no correction.
-  public static func all(_ limits: CompressionLimits, _ comparison: Comparison) -> [LimitCheck] {
+  ///
+  /// - Parameters:
+  ///   - limits: What has to be kept.
+  ///   - comparison: Both models' decisions on the same people.
+  ///   - after: The compressed model's, for limits on the size of gaps.
+  /// - Returns: A check for each limit, in a fixed order.
+  /// - Throws: `FairnessError` when groups cannot be audited.
+  public static func all(
+    _ limits: CompressionLimits, _ comparison: Comparison, after: Outcomes
+  ) throws -> [LimitCheck] {
     var checks: [LimitCheck] = []
     func add(_ name: String, _ limit: Double, _ value: Double?, _ bound: Double?) {
       checks.append(
@@ -88,6 +115,19 @@ public struct LimitCheck: Hashable, Codable, Sendable {
       let drift = comparison.drift[kind]
       let bound = drift?.equivalenceInterval.map { max(-$0.low, $0.high) }
       add("drift of \(kind.rawValue)", limit, drift?.value.map { abs($0) }, bound)
+    }
+    if let maxGap = limits.maxGap, !maxGap.isEmpty {
+      var options = AuditOptions()
+      // The upper end of a two-sided interval is a one-sided bound of half its error.
+      options.confidence = 2 * limits.confidence - 1
+      options.scores = false
+      let gaps = try Audit(after, options: options).gaps
+      for kind in CompressionLimits.kinds {
+        guard let limit = maxGap[kind] else { continue }
+        add(
+          CompressionLimits.name(ofGap: kind), limit, gaps[kind]?.absolute,
+          gaps[kind]?.absoluteInterval?.high)
+      }
     }
     let changes = comparison.changes[.accuracy] ?? []
     if let limit = limits.maxAccuracyDrop, let all = changes.first(where: { $0.group == "all" }) {

@@ -2,7 +2,9 @@ extension ConstrainedCompression {
   /// The smallest predicted bytes with all limits and without each of them.
   ///
   /// Limits count as kept where `times` as many rows would show that they are.
+  /// Those on the size of gaps, which tuning keeps or not, are left out.
   func costs(_ table: DeltaTable, overhead: Int, times: Double) -> [Cost] {
+    let limits = self.limits.withoutGaps
     func least(_ limits: CompressionLimits) -> Int? {
       let sizes = table.units.map { $0.choices.map(\.bytes) }
       var low = sizes.reduce(0) { $0 + ($1.min() ?? 0) }

@@ -23,17 +23,10 @@ extension ConstrainedCompression {
     _ report: (Event) -> Void
   ) throws -> Start {
     let dataset = images.dataset
-    guard dataset.classNames.count == 2 else {
-      throw CompressionError(dataset.folder, "has \(dataset.classNames.count) classes, expected 2")
-    }
-    if ModelDescription.isCarried(by: graph) {
-      let description = try ModelDescription(of: graph)
-      guard description.outputs ?? .logits == .logits, description.positiveClass ?? 1 == 1 else {
-        throw CompressionError(
-          "the model",
-          "does not give logits of two classes with the positive one second, whose "
-            + "margin limits are about")
-      }
+    try Self.check(graph, dataset)
+    guard (limits.maxGap ?? [:]).isEmpty || tuning != nil else {
+      throw CompressionError(
+        "limits", "on the size of a gap need tuning, which is what closes it: give --tune")
     }
     var work = try CompressionWork(graph, weights: weights)
     work.int8.calibration = calibration
@@ -50,6 +43,22 @@ extension ConstrainedCompression {
       work: work, parts: parts, passes: passes, stored: stored, tableWasCached: wasCached,
       overhead: try fixedBytes(work, decisions: parts.verification.count),
       more: Double(parts.verification.count) / Double(parts.selection.count))
+  }
+
+  /// Checks that model and data are about two classes, and the model's outputs logits of them.
+  static func check(_ graph: Graph, _ dataset: FaceDataset) throws {
+    guard dataset.classNames.count == 2 else {
+      throw CompressionError(dataset.folder, "has \(dataset.classNames.count) classes, expected 2")
+    }
+    if ModelDescription.isCarried(by: graph) {
+      let description = try ModelDescription(of: graph)
+      guard description.outputs ?? .logits == .logits, description.positiveClass ?? 1 == 1 else {
+        throw CompressionError(
+          "the model",
+          "does not give logits of two classes with the positive one second, whose "
+            + "margin limits are about")
+      }
+    }
   }
 
   /// The bytes of the file that do not depend on the choices, the certificate included about.

@@ -98,13 +98,14 @@ public struct ConstrainedCompression {
   ///   - base: The file it came from.
   ///   - images: The data; validation rows for choice and verdict, train rows for moments.
   ///   - report: Told what goes on.
-  /// - Returns: What became of it, and the graph where it is feasible.
+  /// - Returns: What became of it, the graph where it is feasible, and the closest point found in any
+  ///   case, which carries no certificate where it is not.
   /// - Throws: ``CompressionError`` when graph and data do not go together, and what reading
   ///   images and running graphs throws.
   public func run(
     _ graph: Graph, base: CompressionReport.ModelFile, on images: CompressionImages,
     report: (Event) -> Void = { _ in }
-  ) throws -> (outcome: Outcome, graph: Graph?) {
+  ) throws -> (outcome: Outcome, graph: Graph?, closest: Graph) {
     let start = try prepare(graph, base: base, on: images, report)
     let (work, parts, passes, stored) = (start.work, start.parts, start.passes, start.stored)
     let dataset = images.dataset
@@ -121,13 +122,11 @@ public struct ConstrainedCompression {
       outcome.verification = verified.checks
       outcome.binding = Self.binding(verified.checks)
       outcome.isFeasible = outcome.binding == nil
+      let plain = try candidate.result(scheme: "constrained", base: base, images: nil).graph
       guard outcome.isFeasible else {
         if explains { outcome.costs = costs(stored.table, overhead: overhead, times: start.more) }
-        return (outcome, nil)
+        return (outcome, nil, plain)
       }
-      let plain = try candidate.result(
-        scheme: "constrained", base: base, images: nil, metadata: [:]
-      ).graph
       let certificate = Certificate(
         model: SHA256.hex(try ONNXFile.bytes(of: plain)), base: base, limits: limits,
         allocation: outcome.allocation, selection: parts.record(parts.selection, in: dataset),
@@ -146,7 +145,7 @@ public struct ConstrainedCompression {
       outcome.ratio = Double(base.bytes) / Double(bytes)
       outcome.certificate = certificate
       if explains { outcome.costs = costs(stored.table, overhead: overhead, times: start.more) }
-      return (outcome, result)
+      return (outcome, result, result)
     }
   }
 
@@ -160,6 +159,8 @@ public struct ConstrainedCompression {
   ) throws -> (Outcome, CompressionWork) {
     let float = passes.outcomes(table.margins, shift: 0, rows: parts.selection)
     let judge = AllocationSearch(table, limits: limits, budget: 0)
+    // No way of storing weights closes a gap: tuning does.
+    let chosenBy = limits.withoutGaps
     let clock = ContinuousClock()
     var seconds = 0.0
     var correction: [Float]?
@@ -169,15 +170,15 @@ public struct ConstrainedCompression {
       seconds +=
         clock.measure {
           found = AllocationSearch(
-            table, limits: limits, budget: limits.bytes - overhead, correction: correction
+            table, limits: chosenBy, budget: limits.bytes - overhead, correction: correction
           ).best()
         } / .seconds(1)
       guard let found else { throw tooSmall(table, overhead: overhead) }
       report(.note("round \(round): \(found.bytes + overhead) bytes, checking by a real pass"))
       var candidate = try stored(found.choices, of: table, work, passes.images, report)
       let real = try passes.margins(candidate.graph, rows: parts.selection)
-      let shift = bestShift(judge, real)
-      try candidate.shiftDecision(by: shift)
+      let shift = judge.bestShift(real)
+      try candidate.graph.shiftDecision(by: shift)
       let predicted = table.margins(of: found.choices)
       let use = judge.use(real, shift: shift, times: more)
       if best.map({ use < $0.use }) ?? true {
@@ -236,15 +237,6 @@ public struct ConstrainedCompression {
     work.selected = nil
   }
 
-  /// The one shift of real margins that uses up the least of the limits on the selection rows.
-  private func bestShift(_ judge: AllocationSearch, _ margins: [Float]) -> Float {
-    let start = AllocationSearch.shift(margins, positives: judge.positives)
-    guard !limits.isBudgetOnly else { return start }
-    return ([start, 0] + AllocationSearch.neighbours(of: start, margins)).min {
-      judge.use(margins, shift: $0) < judge.use(margins, shift: $1)
-    } ?? start
-  }
-
   private func additivity(
     _ predicted: [Float], _ real: [Float], _ table: DeltaTable, _ shift: Float
   ) -> Certificate.Additivity {
@@ -261,7 +253,7 @@ public struct ConstrainedCompression {
   }
 
   /// The limit that is exceeded the most; `nil` where all are kept.
-  private static func binding(_ checks: [LimitCheck]) -> String? {
+  static func binding(_ checks: [LimitCheck]) -> String? {
     checks.filter { !$0.isKept }.max {
       ($0.bound ?? .infinity) / max($0.limit, 1e-9) < ($1.bound ?? .infinity) / max($1.limit, 1e-9)
     }?.name

@@ -2,12 +2,16 @@ import Fairness
 
 /// How decisions changed in every group and label: what limits are judged by while searching.
 struct FlipCounts {
-  /// For group `g` and label `y`, at `g * 2 + y`: rows, decisions gained, decisions lost.
-  var cells: [(rows: Double, gained: Double, lost: Double)]
+  /// For group `g` and label `y`, at `g * 2 + y`: rows, decisions gained, decisions lost, and
+  /// positive decisions in the end.
+  var cells: [(rows: Double, gained: Double, lost: Double, selected: Double)]
 
   /// As many flips among `factor` times as many rows.
   func times(_ factor: Double) -> FlipCounts {
-    FlipCounts(cells: cells.map { ($0.rows * factor, $0.gained * factor, $0.lost * factor) })
+    FlipCounts(
+      cells: cells.map {
+        ($0.rows * factor, $0.gained * factor, $0.lost * factor, $0.selected * factor)
+      })
   }
 
   /// The change of a rate whose flips are the given ones, and its variance.
@@ -37,12 +41,31 @@ struct FlipCounts {
     }
   }
 
+  /// A rate of one group in the end, and its variance.
+  private func rate(_ kind: GapKind, _ group: Int) -> SIMD2<Double> {
+    let (negative, positive) = (cells[2 * group], cells[2 * group + 1])
+    let (rows, hits) =
+      switch kind {
+      case .equalOpportunity: (positive.rows, positive.selected)
+      case .fprDifference: (negative.rows, negative.selected)
+      case .demographicParity:
+        (negative.rows + positive.rows, negative.selected + positive.selected)
+      default:
+        (
+          negative.rows + positive.rows, positive.selected + negative.rows - negative.selected
+        )
+      }
+    guard rows > 0 else { return SIMD2(0, 1) }
+    // One of each more than was seen, so that a rate of 0 or 1 is not taken for certainty.
+    let smooth = (hits + 1) / (rows + 2)
+    return SIMD2(hits / rows, smooth * (1 - smooth) / rows)
+  }
+
   /// How much of what the limits allow the upper bounds use up: at most 1 where all are kept.
   func use(of limits: CompressionLimits, quantile: Double) -> Double {
     var worst = 0.0
     let groups = cells.count / 2
-    func drift(_ kind: GapKind) -> Double {
-      let changes = (0..<groups).map { change(kind, $0) }
+    func widest(_ changes: [SIMD2<Double>]) -> Double {
       var largest = 0.0
       for a in 0..<groups {
         for b in a + 1..<max(groups, a + 1) {
@@ -54,11 +77,18 @@ struct FlipCounts {
       }
       return largest
     }
+    func parts(_ kind: GapKind) -> [GapKind] {
+      kind == .equalizedOdds ? [.equalOpportunity, .fprDifference] : [kind]
+    }
     for (kind, limit) in limits.maxDrift {
-      let bound =
-        kind == .equalizedOdds
-        ? max(drift(.equalOpportunity), drift(.fprDifference)) : drift(kind)
-      worst = max(worst, bound / max(limit, 1e-9))
+      for part in parts(kind) {
+        worst = max(worst, widest((0..<groups).map { change(part, $0) }) / max(limit, 1e-9))
+      }
+    }
+    for (kind, limit) in limits.maxGap ?? [:] {
+      for part in parts(kind) {
+        worst = max(worst, widest((0..<groups).map { rate(part, $0) }) / max(limit, 1e-9))
+      }
     }
     if let limit = limits.maxAccuracyDrop {
       var (rows, up, down) = (0.0, 0.0, 0.0)

@@ -23,6 +23,15 @@ extension AllocationSearch {
     return reach
   }
 
+  /// The one shift of real margins that uses up the least of the limits.
+  func bestShift(_ margins: [Float]) -> Float {
+    let start = Self.shift(margins, positives: positives)
+    guard !limits.isBudgetOnly else { return start }
+    return ([start, 0] + Self.neighbours(of: start, margins)).min {
+      use(margins, shift: $0) < use(margins, shift: $1)
+    } ?? start
+  }
+
   /// Shifts on either side of `shift`, up to half a standard deviation of the margins.
   static func neighbours(of shift: Float, _ margins: [Float]) -> [Float] {
     let spread = spread(margins)

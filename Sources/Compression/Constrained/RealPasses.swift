@@ -36,25 +36,25 @@ struct RealPasses {
     options.confidence = limits.confidence
     options.margin = limits.maxDrift.values.min() ?? 0.01
     let comparison = try Comparison(before: before, after: after, options: options)
-    return (LimitCheck.all(limits, comparison), comparison)
+    return (try LimitCheck.all(limits, comparison, after: after), comparison)
   }
 }
 
-extension CompressionWork {
+extension Graph {
   /// Adds `shift` to the margin of class 1, by the bias of the last product.
-  mutating func shiftDecision(by shift: Float) throws {
-    guard let layer = graph.nodes.lastIndex(where: { $0.operation == .gemm }),
-      graph.outputs.map(\.name) == graph.nodes[layer].outputs
+  mutating func shiftDecision(by shift: Float) throws(CompressionError) {
+    guard let layer = nodes.lastIndex(where: { $0.operation == .gemm }),
+      outputs.map(\.name) == nodes[layer].outputs
     else {
       throw CompressionError(
         "the model", "does not end in a fully connected layer, whose bias is the operating point")
     }
-    BiasCorrection.ensureBias(of: layer, in: &graph)
-    let name = graph.nodes[layer].inputs[2]
-    guard var bias = graph.initializers[name]?.floats, bias.count == 2 else {
+    BiasCorrection.ensureBias(of: layer, in: &self)
+    let name = nodes[layer].inputs[2]
+    guard var bias = initializers[name]?.floats, bias.count == 2 else {
       throw CompressionError("tensor '\(name)'", "is not a bias of two classes")
     }
     bias[1] += shift
-    graph.initializers[name] = Tensor(shape: [2], bias)
+    initializers[name] = Tensor(shape: [2], bias)
   }
 }

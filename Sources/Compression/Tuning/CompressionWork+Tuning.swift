@@ -54,7 +54,8 @@ extension CompressionWork {
         continue
       }
       latent[slot.name] = try LatentWeights(
-        tensor, coded: coded[slot.name], isAffine: weights.isAffine)
+        tensor, coded: coded[slot.name], isAffine: weights.isAffine,
+        movesCodes: settings.movesCodes)
     }
     let names = latent.keys.sorted()
 
@@ -117,7 +118,7 @@ extension CompressionWork {
     latent.removeAll()
     let moved = Clustering.inParallel(names.count) { i -> LatentWeights? in
       guard var weights = old[names[i]], let gradient = gradients[names[i]] else { return nil }
-      weights.step(weights.gradients(of: gradient.floats), rate: rate, number: number)
+      weights.step(gradient.floats, rate: rate, number: number)
       return weights
     }
     for (name, weights) in zip(names, moved) { latent[name] = weights }

@@ -4,7 +4,9 @@ import Tensors
 
 /// The numbers behind one tensor that tuning moves, and how they become the weights of the file.
 ///
-/// - Of a codebook, the entries: codes stay, and the gradient of an entry is the sum over its weights.
+/// - Of a codebook, the entries: the gradient of an entry is the sum over its weights. Where codes
+///   move too, there is a real weight behind each: the forward pass sees the nearest entry, and
+///   gradients pass straight through.
 /// - Of an even grid, a real weight for each code: the forward pass sees the nearest point of the
 ///   grid, and gradients pass straight through where the weight is inside the grid.
 /// - Of weights that are stored as they are, those weights.
@@ -13,16 +15,18 @@ import Tensors
 /// Y. Bengio, N. Léonard, A. Courville, *Estimating or Propagating Gradients Through Stochastic
 /// Neurons*, 2013 (straight through).
 struct LatentWeights: Sendable {
-  /// The numbers that move.
+  /// The numbers that move: entries of codebooks, else real weights.
   private(set) var values: [Float]
+  /// The real weights behind codes into a codebook; `nil` where codes stay.
+  private(set) var behind: [Float]?
   /// How the tensor is stored; `nil` for one that stays real.
   private(set) var coded: CodedWeights?
   private let shape: [Int]
   private let bottom: Float
   private let top: Float
   private let size: Float
-  private var means: [Float]
-  private var squares: [Float]
+  private var adam: Adam
+  private var adamBehind: Adam
 
   /// The numbers behind `tensor`.
   ///
@@ -30,8 +34,11 @@ struct LatentWeights: Sendable {
   ///   - tensor: The float weights.
   ///   - coded: How they are stored; `nil` for a tensor that stays real.
   ///   - isAffine: Whether the lowest code of an even grid is used.
+  ///   - movesCodes: Whether a weight may come to another entry of its codebook.
   /// - Throws: ``CompressionError`` for codebooks of integers.
-  init(_ tensor: Tensor, coded: CodedWeights?, isAffine: Bool) throws(CompressionError) {
+  init(
+    _ tensor: Tensor, coded: CodedWeights?, isAffine: Bool, movesCodes: Bool = false
+  ) throws(CompressionError) {
     self.coded = coded
     shape = tensor.shape
     let weights = tensor.floats
@@ -45,12 +52,17 @@ struct LatentWeights: Sendable {
           "tuning", "codebooks of int8 cannot be tuned; use --codebook float16")
       }
       values = codebook.entries.widened?.floats ?? []
+      if movesCodes {
+        behind =
+          coded?.kept.map { kept in weights.indices.filter { kept[$0] }.map { weights[$0] } }
+          ?? weights
+      }
     case .halves(let stored): values = stored.widened?.floats ?? []
     }
     let sum = weights.reduce(0) { $0 + Double($1) * Double($1) }
     size = max(Float((sum / Double(max(1, weights.count))).squareRoot()), 1e-6)
-    means = [Float](repeating: 0, count: values.count)
-    squares = means
+    adam = Adam(count: values.count)
+    adamBehind = Adam(count: behind?.count ?? 0)
   }
 
   /// The weights as any runtime will see them.
@@ -112,17 +124,16 @@ struct LatentWeights: Sendable {
 
   /// Takes one step of Adam, as large as `rate` times the size of the tensor's weights at most.
   ///
-  /// Source: D. Kingma, J. Ba, *Adam*, ICLR 2015, algorithm 1.
-  mutating func step(_ gradients: [Float], rate: Float, number: Int) {
-    let (keep, keepSquare): (Float, Float) = (0.9, 0.999)
-    let corrections = [keep, keepSquare].map { 1 - Float(pow(Double($0), Double(number))) }
-    let step = rate * size / corrections[0]
-    let inverse = 1 / corrections[1]
-    for i in values.indices {
-      let gradient = gradients[i]
-      means[i] = keep * means[i] + (1 - keep) * gradient
-      squares[i] = keepSquare * squares[i] + (1 - keepSquare) * gradient * gradient
-      values[i] -= step * means[i] / ((squares[i] * inverse).squareRoot() + 1e-12)
+  /// - Parameters:
+  ///   - gradient: That of the objective on every weight as stored.
+  ///   - rate: The largest step, as a share of the root mean square of the weights.
+  ///   - number: Counts steps from 1.
+  mutating func step(_ gradient: [Float], rate: Float, number: Int) {
+    adam.step(&values, gradients(of: gradient), rate: rate * size, number: number)
+    if var weights = behind {
+      behind = nil
+      adamBehind.step(&weights, kept(gradient), rate: rate * size, number: number)
+      behind = weights
     }
     encode()
   }
@@ -145,6 +156,7 @@ struct LatentWeights: Sendable {
       codebook.entries =
         codebook.entries.elementType == .float16
         ? Tensor(halves: values, shape: shape) : Tensor(shape: shape, values)
+      if let behind { coded.codes = codebook.nearestCodes(of: behind) }
       coded.meaning = .codebook(codebook)
     case .halves(let stored):
       coded.meaning = .halves(Tensor(halves: values, shape: stored.shape))

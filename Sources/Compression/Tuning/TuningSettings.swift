@@ -8,6 +8,8 @@ public struct TuningSettings: Hashable, Codable, Sendable {
   public var batch = 64
   /// The largest step of a number, as a share of how large its tensor's weights are.
   public var rate = 0.002
+  /// Whether weights may come to other entries of their codebooks; otherwise only entries move.
+  public var movesCodes = true
   /// How far gaps may drift from the float model's.
   public var limits: [DriftDistillation.Limit] = []
   /// The share of the training rows that is kept to measure drift on, where there are limits.
@@ -24,11 +26,18 @@ public struct TuningSettings: Hashable, Codable, Sendable {
   /// Settings for so many epochs.
   public init(epochs: Int) { self.epochs = epochs }
 
-  /// The same with the drifts that `limits` allow, halved, as constraints.
+  /// The same with the drifts that `limits` allow, halved, and a fifth of the gaps as constraints.
+  ///
+  /// What is fitted on some rows is a little worse on others, and what is claimed is a bound.
   func under(_ limits: CompressionLimits) -> TuningSettings {
     var settings = self
-    settings.limits = FairnessConstraint.allCases.compactMap { constraint in
-      limits.maxDrift[constraint.gap].map { .init(constraint, tolerance: $0 / 2) }
+    settings.limits = FairnessConstraint.allCases.flatMap { constraint in
+      [
+        limits.maxDrift[constraint.gap].map { .init(constraint, tolerance: $0 / 2) },
+        limits.maxGap?[constraint.gap].map {
+          .init(constraint, tolerance: $0 / 5, from: .equality)
+        },
+      ].compactMap(\.self)
     }
     return settings
   }

@@ -62,6 +62,27 @@ public struct CodedWeights: Hashable, Sendable {
     /// What `int8` entries are multiplied with before the channels' scales.
     private var step: Float = 1
 
+    /// The code of each of `weights`, row-major by output channel: the entry that is nearest once
+    /// multiplied with its scale.
+    func nearestCodes(of weights: [Float]) -> [UInt8] {
+      let (groups, size, entries) = (self.entries.shape[0], self.entries.shape[1], values)
+      var scaled = weights
+      if let scales {
+        let perScale = max(1, weights.count / scales.count)
+        for i in scaled.indices {
+          let scale = scales[min(i / perScale, scales.count - 1)]
+          if scale != 0 { scaled[i] /= scale }
+        }
+      }
+      let perGroup = max(1, weights.count / groups)
+      return (0..<groups).flatMap { group in
+        let last = group == groups - 1 ? weights.count : (group + 1) * perGroup
+        return Compression.nearestCodes(
+          of: scaled[group * perGroup..<last],
+          in: Array(entries[group * size..<(group + 1) * size]))
+      }
+    }
+
     /// The entries as numbers, before the channels' scales.
     var values: [Float] {
       switch entries.elementType {

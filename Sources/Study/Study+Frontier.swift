@@ -1,0 +1,169 @@
+import Compression
+import Fairness
+import Graphs
+import Training
+
+/// What a frontier of bytes against harm is drawn from.
+public struct FrontierSettings: Hashable, Codable, Sendable {
+  /// Files are as large as those of so many clusters in every tensor; powers of two.
+  public var clusters = [16, 8, 4]
+  /// How far gaps may move, for files under limits.
+  public var maxDrift = 0.02
+  /// How much accuracy may be lost, for files under limits.
+  public var maxAccuracyDrop = 0.01
+  /// How large gaps may be, for files that are made fair while they are made small.
+  public var maxGap = 0.05
+  /// The epochs of tuning.
+  public var tuningEpochs = 2
+  /// Only so many training rows are tuned on; nil for all.
+  public var tuningRows: Int?
+  /// The largest number of validation rows that choices are made on.
+  public var selectionCount = 5000
+
+  /// The defaults.
+  public init() {}
+
+  /// Limits on drift and accuracy, in a file of so many bytes.
+  func limits(bytes: Int) -> CompressionLimits {
+    var limits = CompressionLimits(bytes: bytes)
+    limits.maxDrift = [.equalOpportunity: maxDrift, .fprDifference: maxDrift]
+    limits.maxAccuracyDrop = maxAccuracyDrop
+    return limits
+  }
+
+  /// How weights are tuned.
+  var tuning: TuningSettings {
+    var tuning = TuningSettings(epochs: tuningEpochs)
+    tuning.limit = tuningRows
+    return tuning
+  }
+}
+
+extension Study {
+  /// The lines of a frontier: for every size what one would do without limits, and under them.
+  func frontierRecipes(_ frontier: FrontierSettings) -> [Recipe] {
+    var all = [trained("fine-tuned", "Fine-tuned (normal)")]
+    for clusters in frontier.clusters {
+      all += withoutLimits(clusters, frontier) + underLimits(clusters, frontier)
+    }
+    all.append(
+      trained("fairalm", "FairALM", from: "fine-tuned") { $0.fairALM = FairALMSettings() })
+    for clusters in frontier.clusters { all += fair(clusters, frontier) }
+    return all
+  }
+
+  private func withoutLimits(_ clusters: Int, _ frontier: FrontierSettings) -> [Recipe] {
+    let bits = max(2, clusters.trailingZeroBitCount)
+    let kmeans = "kmeans:\(clusters)"
+    var restoring = WeightSettings()
+    restoring.restores = .variance
+    return [
+      scheme("plain-\(clusters)", "\(clusters) clusters", series: "clusters", kmeans),
+      thresholded(
+        "threshold-\(clusters)", "\(clusters) clusters, one threshold", of: "plain-\(clusters)"),
+      scheme(
+        "moments-\(clusters)", "\(clusters) clusters, moments restored", series: "moments restored",
+        kmeans, weights: restoring),
+      scheme(
+        "uniform-\(clusters)", "\(bits) bits, even grid", series: "even grid", "uniform:\(bits)"),
+      constrained(
+        "accuracy-\(clusters)", "as small, for accuracy alone", series: "mixed, for accuracy",
+        clusters
+      ) {
+        $0.limits.maxDrift = [:]
+      },
+      scheme(
+        "tuned-\(clusters)", "\(clusters) clusters, tuned", series: "tuned", kmeans,
+        tuning: frontier.tuning),
+    ]
+  }
+
+  private func underLimits(_ clusters: Int, _ frontier: FrontierSettings) -> [Recipe] {
+    [
+      constrained("limits-\(clusters)", "under limits", series: "under limits", clusters),
+      constrained(
+        "limits-tuned-\(clusters)", "under limits, tuned", series: "under limits, tuned", clusters
+      ) { $0.tuning = frontier.tuning },
+    ]
+  }
+
+  private func fair(_ clusters: Int, _ frontier: FrontierSettings) -> [Recipe] {
+    [
+      scheme(
+        "fair-plain-\(clusters)", "FairALM, then \(clusters) clusters",
+        series: "fair, then clusters", "kmeans:\(clusters)", of: "fairalm"),
+      constrained(
+        "fair-limits-\(clusters)", "FairALM, then under limits", series: "fair, then under limits",
+        clusters, of: "fairalm"),
+      constrained(
+        "both-\(clusters)", "gaps closed while tuning", series: "both at once", clusters
+      ) { compression in
+        compression.tuning = frontier.tuning
+        compression.limits.maxDrift = [:]
+        compression.limits.maxAccuracyDrop = nil
+        compression.limits.maxGap = [
+          .equalOpportunity: frontier.maxGap, .fprDifference: frontier.maxGap,
+        ]
+      },
+    ]
+  }
+
+  /// A model stored by one scheme.
+  private func scheme(
+    _ model: String, _ title: String, series: String, _ text: String,
+    of base: String = "fine-tuned",
+    weights: WeightSettings = WeightSettings(), tuning: TuningSettings? = nil
+  ) -> Recipe {
+    guard let scheme = try? Scheme(text) else { preconditionFailure("scheme \(text)") }
+    struct Settings: Encodable {
+      var scheme: String
+      var weights: WeightSettings
+      var tuning: TuningSettings?
+    }
+    var recipe = compressed(
+      model, title, of: base,
+      settings: Settings(scheme: text, weights: weights, tuning: tuning)
+    ) { graph, _ in
+      try compress(graph, scheme: scheme, images: images, weights: weights, tuning: tuning).graph
+    }
+    recipe.series = series
+    if base != "fine-tuned" { recipe.against = ["fine-tuned"] }
+    return recipe
+  }
+
+  /// One threshold for everybody, which restores the share of positive decisions.
+  private func thresholded(_ model: String, _ title: String, of base: String) -> Recipe {
+    var recipe = rethresholded(model, title, of: base)
+    recipe.series = "clusters, one threshold"
+    return recipe
+  }
+
+  /// A model under limits, in no more bytes than so many clusters in every tensor take; the closest
+  /// point found where the limits cannot be kept.
+  private func constrained(
+    _ model: String, _ title: String, series: String, _ clusters: Int,
+    of base: String = "fine-tuned",
+    change: @escaping (inout ConstrainedCompression) -> Void = { _ in }
+  ) -> Recipe {
+    let frontier = settings.frontier ?? FrontierSettings()
+    var recipe = compressed(
+      model, title, of: base, settings: [model, (try? Self.text(frontier)) ?? ""]
+    ) { graph, seed in
+      let plain = try compress(graph, scheme: Scheme("kmeans:\(clusters)"))
+      var compression = try ConstrainedCompression(
+        limits: frontier.limits(bytes: plain.report.bytes))
+      compression.selectionCount = frontier.selectionCount
+      compression.cache = book.path("seed-\(seed)/\(base).deltas")
+      change(&compression)
+      return try compression.run(graph, base: plain.report.base, on: images).closest
+    }
+    recipe.series = series
+    recipe.isUnderLimits = true
+    if base != "fine-tuned" { recipe.against = ["fine-tuned"] }
+    return recipe
+  }
+
+  private var images: CompressionImages {
+    CompressionImages(dataset, preprocessing: settings.training.preprocessing)
+  }
+}
