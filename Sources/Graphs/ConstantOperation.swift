@@ -46,6 +46,9 @@ struct ConstantOperation {
       return Tensor(shape: shape, narrow(x).map { Int64($0) })
     case (.int32, .int64):
       return Tensor(shape: shape, x.values(as: Int32.self).map { Int64($0) })
+    case (.int64, .int32):
+      return Tensor(
+        shape: shape, x.values(as: Int64.self).map { Int32(truncatingIfNeeded: $0) })
     case (.int32, .float32):
       return Tensor(shape: shape, x.values(as: Int32.self).map { Float($0) })
     case (.float16, .float32), (.bfloat16, .float32), (.float64, .float32):

@@ -53,6 +53,14 @@ extension ONNXImporter {
     {
       wanted[0] = 0
     }
+    // What is left of an image is known though the number of images is not.
+    if wanted.first == 0, let rest, let free = wanted.firstIndex(of: -1) {
+      var known = 1
+      for (axis, extent) in wanted.enumerated() where axis > 0 && axis != free {
+        known = known.multipliedReportingOverflow(by: extent).partialValue
+      }
+      if known > 0, rest % known == 0 { wanted[free] = rest / known }
+    }
     let name = constant(
       "\(node.outputs[0]).shape", Tensor(shape: [wanted.count], wanted.map { Int64($0) }))
     append(.reshape, node, inputs: [node.inputs[0], name], attributes: [:])

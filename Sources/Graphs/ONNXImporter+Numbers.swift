@@ -20,6 +20,7 @@ extension ONNXImporter {
     guard let output = node.outputs.first, node.outputs.count == 1, let first = node.inputs.first
     else { return false }
     if node.type == "Shape" { return computeShape(of: first, node, output) }
+    if computeComparison(node, output) { return true }
     // Constants alone are left to constant folding, which knows no remainders.
     guard node.type == "Mod" || node.inputs.contains(where: { numbers[$0] != nil }) else {
       return false
@@ -107,6 +108,24 @@ extension ONNXImporter {
       return Array(repeating: Int(given.values(as: Int64.self)[0]), count: count)
     default: return nil
     }
+  }
+
+  /// Works out comparisons of constant lists; `false` where `node` is none.
+  ///
+  /// Exporters write them where they know a whole shape. The -1 to compare with is a product.
+  private mutating func computeComparison(_ node: RawNode, _ output: String) -> Bool {
+    guard ["Equal", "Where", "Mul"].contains(node.type), !outputs.contains(output) else {
+      return false
+    }
+    let given = node.inputs.map { graph.initializers[$0] }
+    guard given.allSatisfy({ $0?.elementType == .int64 }) else { return false }
+    let operands = node.inputs.map { wholes($0) }
+    guard let x = operands[0], let result = result(of: node, x, operands) else { return false }
+    let known = result.compactMap { $0.map(Int64.init) }
+    let isList = given.contains { $0?.shape.count == 1 }
+    guard known.count == result.count, isList || known.count == 1 else { return false }
+    let tensor = Tensor(shape: isList ? [known.count] : [], known)
+    return constant(output, tensor) == output
   }
 
   /// Where two lists are equal, as 1 and 0; `nil` where that depends on the batch, of which only so

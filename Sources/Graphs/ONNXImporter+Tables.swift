@@ -19,6 +19,10 @@ extension ONNXImporter {
       node.outputs.count == 1, !outputs.contains(node.outputs[0]),
       let x = node.inputs.first.flatMap(table)
     else { return false }
+    // Other than a cast, what is done to int32 leaves them int32, which is constant folding's.
+    guard node.type == "Cast" || graph.initializers[node.inputs[0]]?.elementType == .int64 else {
+      return false
+    }
     let operands = node.inputs.dropFirst().map { table($0) }
     let result: Table?
     switch node.type {
@@ -50,10 +54,15 @@ extension ONNXImporter {
   }
 
   private func table(_ name: String) -> Table? {
-    guard let tensor = graph.initializers[name], tensor.elementType == .int64,
-      1...2 ~= tensor.shape.count, 1...64 ~= tensor.count
+    guard let tensor = graph.initializers[name], 1...2 ~= tensor.shape.count,
+      1...64 ~= tensor.count
     else { return nil }
-    return Table(shape: tensor.shape, elements: tensor.values(as: Int64.self))
+    switch tensor.elementType {
+    case .int64: return Table(shape: tensor.shape, elements: tensor.values(as: Int64.self))
+    case .int32:
+      return Table(shape: tensor.shape, elements: tensor.values(as: Int32.self).map { Int64($0) })
+    default: return nil
+    }
   }
 
   private func reshaped(_ x: Table, _ wanted: [Int]) -> Table? {

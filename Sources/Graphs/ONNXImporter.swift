@@ -144,11 +144,12 @@ struct ONNXImporter {
     }
   }
 
+  /// Whether a cast leaves a tensor's type as it is; all reals are `float32` here.
   private func isCopy(_ node: RawNode) -> Bool {
-    guard let input = node.inputs.first.flatMap({ values[$0] }), input.elementType == .float32,
+    guard let input = node.inputs.first.flatMap({ values[$0] }),
       graph.initializers[input.name] == nil, case .int(let code)? = node.attributes["to"],
       let code = Int32(exactly: code)
     else { return false }
-    return ElementType(onnx: code)?.widened == .float32
+    return ElementType(onnx: code)?.widened == input.elementType
   }
 }

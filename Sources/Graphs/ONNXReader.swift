@@ -53,6 +53,7 @@ struct ONNXReader {
     }
     graph.outputs = declared.map { $0.value ?? Value($0.name, shape: []) }
     let values = try graph.propagate()
+    graph = ChannelScales(graph, values: values).gathered
     graph.outputs = declared.map { $0.value ?? values[$0.name] ?? Value($0.name, shape: []) }
     _ = try graph.inferValues()
     if opset < 13 { try checkOldSoftmax(graph, values) }
