@@ -106,12 +106,20 @@ struct TinyNetwork {
       let z = net.append(.relu, [net.append(.add, [y, x])])
       let v = net.append(.add, [net.append(.add, [x, z]), net.append(.identity, [x])])
       net.head(net.append(.add, [v, v]), 16)
-    case "small images, tap by tap":
-      let x = net.convolution("input", [16, 3, 3, 3], strides: [2, 2], pads: [1, 1, 1, 1])
-      let y = net.convolution(x, [32, 16, 3, 3], pads: [1, 1, 1, 1])
-      let z = net.convolution(y, [16, 32, 3, 2], strides: [2, 1], pads: [1, 0, 2, 1])
-      let w = net.convolution(z, [32, 16, 3, 3], pads: [2, 2, 2, 2], dilations: [2, 2])
-      net.head(net.convolution(w, [16, 32, 5, 5], strides: [2, 3], pads: [2, 2, 2, 2]), 16)
+    case "small images, tap by tap", "small images with biases, tap by tap":
+      func convolution(
+        _ source: String, _ weights: [Int], strides: [Int] = [1, 1], pads: [Int],
+        dilations: [Int] = [1, 1]
+      ) -> String {
+        net.convolution(
+          source, weights, strides: strides, pads: pads, dilations: dilations,
+          bias: name.contains("biases"))
+      }
+      let x = convolution("input", [16, 3, 3, 3], strides: [2, 2], pads: [1, 1, 1, 1])
+      let y = convolution(x, [32, 16, 3, 3], pads: [1, 1, 1, 1])
+      let z = convolution(y, [16, 32, 3, 2], strides: [2, 1], pads: [1, 0, 2, 1])
+      let w = convolution(z, [32, 16, 3, 3], pads: [2, 2, 2, 2], dilations: [2, 2])
+      net.head(convolution(w, [16, 32, 5, 5], strides: [2, 3], pads: [2, 2, 2, 2]), 16)
     case "averages, rounding up":
       let x = net.convolution("input", [16, 3, 1, 1])
       let y = net.pool(.averagePool, x, ["ceil_mode": .int(1)])
@@ -142,7 +150,8 @@ struct TinyNetwork {
   static let names = [
     "odd convolution with a bias", "dilated and grouped convolutions",
     "normalization, ReLU and maximum", "normalization read twice",
-    "a tensor with several readers", "small images, tap by tap", "averages, rounding up",
+    "a tensor with several readers", "small images, tap by tap",
+    "small images with biases, tap by tap", "averages, rounding up",
     "connected layers", "functions and gates",
   ]
 }

@@ -38,6 +38,12 @@ struct ConvolutionTaps {
     return kernel != [1, 1] && pixels <= limit && source[1] % 16 == 0 && result[1] % 16 == 0
   }
 
+  /// Whether products take less time where there is a bias, whose gradient is then a sum of its own.
+  ///
+  /// With AVX2 alone oneDNN has a bias only in its direct kernels, and none for images of 2 x 2 pixels
+  /// and fewer: its plain loops take 5 to 12 s for a step of one such layer.
+  var isFasterWithBias: Bool { isFasterThanDirect && result[2] * result[3] <= 16 }
+
   /// The products of all taps, tap by tap.
   var products: [Product] {
     var products: [Product] = []

@@ -28,7 +28,8 @@ extension TrainingCompiler {
     let output = writer.array(try kernel.layout(of: .destination))
     let taps = ConvolutionTaps(
       source: source.shape, result: shape, kernel: Array(kernelShape[2...]), window: window)
-    let isTapwise = groups == 1 && bias == nil && taps.isFasterThanDirect
+    let isTapwise =
+      groups == 1 && (bias == nil ? taps.isFasterThanDirect : taps.isFasterWithBias)
     let weightsKernel =
       isTapwise
       ? nil
@@ -59,6 +60,14 @@ extension TrainingCompiler {
         try writer.run(.convolutionBackwardWeights, node.name, weightsKernel, arguments)
       } else {
         try writeTaps(taps, node, source: input, gradient: gradient, into: weightsGradient)
+        if let bias {
+          let sum = Operand(
+            layout: try Layout([1, shape[1], 1, 1], .float32), place: bias.gradient.place)
+          try writer.run(
+            .convolutionBackwardWeights, node.name,
+            .reduction(.sum, source: gradient.layout, destination: sum.layout, on: engine),
+            [(.source, gradient), (.destination, sum)])
+        }
       }
       guard source.needsGradient else { return }
       let dataKernel = try PrimitiveDescription.convolutionBackwardData(
