@@ -46,17 +46,20 @@ extension ONNXImporter {
       return false
     }
     var operands: [Float] = []
+    var shape: [Int] = []
     for name in node.inputs {
       guard let tensor = graph.initializers[name], tensor.count == 1, tensor.shape.count <= 1,
         tensor.elementType == .float32
       else { return false }
       operands.append(tensor.floats[0])
+      shape = tensor.shape
     }
     switch (node.type, operands.count) {
     case ("Sqrt", 1): _ = constant(output, Tensor(scalar: operands[0].squareRoot()))
     case ("Div", 2): _ = constant(output, Tensor(scalar: operands[0] / operands[1]))
     case ("Cast", 1) where node.attributes["to"] == .int(1):
-      _ = constant(output, Tensor(scalar: operands[0]))
+      // A list of one number stays a list: a single kept weight is looked up in it.
+      _ = constant(output, Tensor(shape: shape, [operands[0]]))
     default: return false
     }
     return true

@@ -121,6 +121,18 @@ import Testing
     #expect(zip(clustered.decoded.floats, kept[0]).allSatisfy { $1 || $0 == 0 })
   }
 
+  @Test func `a file with one weight left of a tensor is read again`() throws {
+    let (graph, _) = try compress(SmallNetwork.graph(seed: 3), scheme: Scheme("prune:0.99"))
+    #expect(graph.initializers.contains { $0.key.hasSuffix(".values") && $0.value.count == 1 })
+    let bytes = try ONNXFile.bytes(of: graph)
+    let images = SmallNetwork.images(4, seed: 1)
+    let session = try InferenceSession(
+      ONNXFile.graph(bytes, path: "a"), batch: 4, inputShape: SmallNetwork.imageShape)
+    try session.run(images)
+    let plain = try #require(try SmallNetwork.run(graph, images)["logits"]).floats
+    for (a, b) in zip(plain, try session.output()) { #expect(abs(a - b) < 1e-4 * (1 + abs(a))) }
+  }
+
   @Test(arguments: ["kmeans:4", "kmeans:8", "uniform:3", "prune:0.5", "prune:0.5+kmeans:4"])
   func `the file is what was measured, and its bytes add up`(text: String) throws {
     let float = SmallNetwork.graph(seed: 3)
