@@ -8,7 +8,7 @@ import Graphs
 final class CalibrationProbe: TensorProbe {
   private let loader: BatchLoader
   private let batch: Int
-  private let imageShape: [Int]
+  let imageShape: [Int]
 
   /// Starts loading `rows` of `dataset`.
   init(_ dataset: FaceDataset, rows: [Int], preprocessing: Preprocessing) {

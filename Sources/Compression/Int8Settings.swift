@@ -6,6 +6,9 @@ public struct Int8Settings: Hashable, Codable, Sendable {
   public var calibration = CalibrationSettings()
   /// Whether biases are shifted so that the means of all layers stay.
   public var correctsBias = false
+  /// Whether neighbouring layers are made to use their ranges alike beforehand; see
+  /// ``CrossLayerEqualization``.
+  public var equalizes = false
   /// Whether batch normalisations stay operators of their own; see ``unfused``.
   public var keepsBatchNorms = false
   /// Whether activations use the integers 0 to 127 only.

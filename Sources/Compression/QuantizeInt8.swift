@@ -30,7 +30,11 @@ public func quantizeInt8(
   let rows = try settings.calibration.rows(of: dataset)
   let probe = CalibrationProbe(dataset, rows: rows, preprocessing: preprocessing)
 
+  guard !(settings.equalizes && settings.keepsBatchNorms) else {
+    throw CompressionError("equalization", "is for folded batch norms, not for those kept apart")
+  }
   var float = settings.keepsBatchNorms ? graph : try BatchNormFolding().rewrite(graph)
+  if settings.equalizes { float = CrossLayerEqualization().rewrite(float) }
   let sites = ActivationSites(of: float, keepsBatchNorms: settings.keepsBatchNorms)
   let parameters = try Calibration(observer: settings.observer, grid: settings.activationGrid)
     .parameters(of: float, at: sites, with: probe)

@@ -4,6 +4,9 @@ import Graphs
 ///
 /// The images are the same, in the same order and batches, at every call.
 protocol TensorProbe {
+  /// The extents of one image, channels first.
+  var imageShape: [Int] { get }
+
   /// Runs `graph` batch by batch and hands over the values of `tensors`, any of the graph's own.
   ///
   /// - Parameters:

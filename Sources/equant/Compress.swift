@@ -1,5 +1,5 @@
-public import ArgumentParser
-public import Compression
+import ArgumentParser
+import Compression
 import Faces
 import Files
 import Foundation
@@ -22,6 +22,7 @@ struct CompressCommand: ParsableCommand {
                     there is; a weight is stored in log2 K bits. Needs no images.
         uniform:B   Weights of B bits on an even grid, one scale per output channel. Needs none.
         prune:S     The share S of the weights, the smallest, is dropped; a bitmap says which.
+        filters:S   The share S of the channels is removed with its filters: layers are smaller.
 
       Steps are joined by +: kmeans:16+int8 (with --codebook int8), uniform:4+int8, \
       prune:0.8+kmeans:16.
@@ -113,6 +114,12 @@ struct CompressCommand: ParsableCommand {
     if constrained.budget != nil && scheme != nil {
       throw ValidationError("Give '--scheme' or '--budget', not both.")
     }
+    if constrained.budget != nil
+      && (weightOptions.rounding != .nearest || weightOptions.sensitivity != .none)
+    {
+      throw ValidationError(
+        "'--rounding' and '--sensitivity' are for '--scheme', not for '--budget'.")
+    }
   }
 
   func run() throws {
@@ -125,7 +132,7 @@ struct CompressCommand: ParsableCommand {
     var images: CompressionImages?
     let limits = constrained.limits(floatBytes: contents.count)
     if limits != nil || scheme.needsImages || dataOptions.data != nil
-      || weights.restores != .none || tuningOptions.tune != nil
+      || weights.looksAtImages || tuningOptions.tune != nil
     {
       let dataset = try dataOptions.open(
         target: description.target, protected: description.protected)
@@ -138,7 +145,7 @@ struct CompressCommand: ParsableCommand {
         ? try hold(scheme, of: graph, contents, against: limits, images, description)
         : try search(graph, contents, under: limits, images, description)
     }
-    if scheme.needsImages || weights.restores != .none {
+    if scheme.needsImages || weights.looksAtImages {
       progress.say("calibrating on \(calibrationCount) images of train (\(observer.rawValue))")
     }
     let recording = try record(scheme, description)
@@ -218,6 +225,7 @@ struct CompressCommand: ParsableCommand {
     settings.calibration = CalibrationSettings(
       count: calibrationCount, seed: seed, isBalanced: balanced, group: calibrationGroup)
     settings.correctsBias = biasCorrection
+    settings.equalizes = weightOptions.equalize
     if reduceRange { settings.reducesRange = true }
     if let weightGrid { settings.weightGrid = weightGrid }
     return settings
@@ -273,54 +281,3 @@ struct CompressCommand: ParsableCommand {
     }
   }
 }
-
-extension ObserverKind: ExpressibleByArgument {}
-extension ClusteringSettings.Codebook: ExpressibleByArgument {}
-extension MagnitudePruning.Scope: ExpressibleByArgument {}
-
-/// How weights are stored by schemes other than plain int8.
-struct WeightOptions: ParsableArguments {
-  @Option(
-    help: ArgumentHelp(
-      "How many output channels share a codebook; by default all of a tensor.",
-      valueName: "channels"))
-  var groupSize: Int?
-
-  @Flag(help: "Give every output channel of clustered weights a scale.")
-  var channelScales = false
-
-  @Option(help: "What the values of codebooks are stored as.")
-  var codebook = ClusteringSettings.Codebook.float16
-
-  @Flag(help: "Give even grids a zero point, so that they may lean to one side.")
-  var affine = false
-
-  @Option(help: "What weights are compared with when the smallest are dropped.")
-  var pruneScope = MagnitudePruning.Scope.global
-
-  @Flag(
-    help: """
-      Put mean and variance of every layer's channels back to where they were, on training \
-      images: what re-estimating batch norms does.
-      """)
-  var batchNormReestimation = false
-
-  func validate() throws {
-    if let groupSize, groupSize < 1 {
-      throw ValidationError("'--group-size' is a number of channels: give 1 or more.")
-    }
-  }
-
-  var settings: WeightSettings {
-    var settings = WeightSettings()
-    settings.groupSize = groupSize
-    settings.hasChannelScales = channelScales
-    settings.codebook = codebook
-    settings.isAffine = affine
-    settings.pruningScope = pruneScope
-    if batchNormReestimation { settings.restores = .variance }
-    return settings
-  }
-}
-
-extension ChannelQuantization.Grid: ExpressibleByArgument {}

@@ -29,6 +29,8 @@ import Testing
     ["--budget", "1MB", "--scheme", "int8"],
     ["--budget", "1MB", "--selection-count", "0"],
     ["--dry-run"], ["--budget", "1MB", "--dry-run", "--tune", "1"],
+    ["--budget", "1MB", "--rounding", "gptq"], ["--budget", "1MB", "--sensitivity", "minimax"],
+    ["--rounding", "up"], ["--scheme", "filters:0.5", "--filter-score", "luck"],
   ])
   func `limits that make no sense are refused`(arguments: [String]) throws {
     let result = try RunningCommand(["compress", "m.onnx", "--out", "o.onnx"] + arguments).wait()

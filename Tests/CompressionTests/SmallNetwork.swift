@@ -80,6 +80,7 @@ enum SmallNetwork {
 /// Runs graphs in the reference interpreter, one batch after the other.
 struct ReferenceProbe: TensorProbe {
   var batches: [[Float]]
+  var imageShape: [Int] { SmallNetwork.imageShape }
 
   func run(
     _ graph: Graph, showing tensors: [String], _ body: (Int, [Float], Int) throws -> Void

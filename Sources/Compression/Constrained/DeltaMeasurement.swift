@@ -42,6 +42,10 @@ struct DeltaMeasurement {
   func coded() throws -> [[[String: CodedWeights]]] {
     var all: [[[String: CodedWeights]]] = units.map { _ in [] }
     for step in steps {
+      guard !(step is FilterStep) else {
+        throw CompressionError(
+          "choice '\(step)'", "removes channels and is no way to store a tensor")
+      }
       var stored = work
       try step.apply(to: &stored)
       for (unit, names) in units.enumerated() {

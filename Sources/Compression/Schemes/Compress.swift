@@ -29,9 +29,20 @@ public func compress(
     }
     return images
   }
+  guard weights.sensitivity == .none || scheme.steps.contains(where: { $0 is KMeansStep }) else {
+    throw CompressionError("scheme '\(scheme)'", "has no clusters whose sensitivity would count")
+  }
+  guard weights.filterScore == .norm || scheme.steps.contains(where: { $0 is FilterStep }) else {
+    throw CompressionError("scheme '\(scheme)'", "removes no filters that could be scored")
+  }
   if scheme.steps.count == 1, scheme.steps[0] is Int8Step {
     guard tuning == nil else {
       throw CompressionError("scheme '\(scheme)'", "has nothing to tune: int8 alone is calibrated")
+    }
+    guard weights.rounding == .nearest else {
+      throw CompressionError(
+        "scheme '\(scheme)'",
+        "rounds to the nearest; uniform:8+int8 can be rounded by \(weights.rounding.rawValue)")
     }
     let images = try needed("calibration")
     return try quantizeInt8(
@@ -42,9 +53,11 @@ public func compress(
   }
   let base = try base ?? .init(contents: ONNXFile.bytes(of: graph))
   var work = try CompressionWork(graph, weights: weights, int8: int8)
+  work.images = images
   for step in scheme.steps { try step.apply(to: &work) }
   work.tuning = tuning
-  let looks = work.quantizesActivations || weights.restores != .none
+  try work.checkRounding(of: "scheme '\(scheme)'")
+  let looks = work.quantizesActivations || weights.looksAtImages
   return try work.result(
     scheme: "\(scheme)", base: base,
     images: looks ? needed("calibration") : tuning != nil ? needed("tuning") : nil,
@@ -64,9 +77,10 @@ extension CompressionWork {
       let rows = try int8.calibration.rows(of: images.dataset)
       let probe = CalibrationProbe(
         images.dataset, rows: rows, preprocessing: images.preprocessing)
-      if quantizesActivations || weights.restores != .none {
+      if quantizesActivations || weights.looksAtImages {
         calibration = .init(rows, in: images.dataset)
       }
+      if weights.rounding != .nearest { try round(with: probe) }
       if weights.restores != .none { try restoreMoments(with: probe) }
       if let tuning { tuned = try tune(tuning, on: images, progress: progress) }
       if quantizesActivations {

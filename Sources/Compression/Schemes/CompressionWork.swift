@@ -12,10 +12,55 @@ public struct WeightSettings: Hashable, Codable, Sendable {
   public var codebook = ClusteringSettings.Codebook.float16
   /// Whether even grids have zero points.
   public var isAffine = false
-  /// How weights are compared when the smallest are dropped.
+  /// How weights, or filters, are compared when the smallest are dropped.
   public var pruningScope = MagnitudePruning.Scope.global
+  /// How much a filter matters.
+  public var filterScore = FilterScore.norm
+  /// Which of the values that are stored a weight takes.
+  public var rounding = Rounding.nearest
+  /// How much the error of each weight counts when clusters are chosen.
+  public var sensitivity = Sensitivity.none
+  /// Whether neighbouring layers are made to use their ranges alike beforehand; see
+  /// ``CrossLayerEqualization``.
+  public var equalizes = false
   /// What is put back to where it was, on training images, once weights have changed.
   public var restores = Moments.none
+
+  /// How weights are rounded to what can be stored.
+  public enum Rounding: String, Hashable, Codable, Sendable, CaseIterable {
+    /// Each to the nearest.
+    case nearest
+    /// One after the other, each making up for those before it on training images; see
+    /// `ErrorFeedback`.
+    case gptq
+    /// Up or down on an even grid, as is learned from training images; see `AdaRound`.
+    case adaround
+  }
+
+  /// How much a filter matters.
+  public enum FilterScore: String, Hashable, Codable, Sendable, CaseIterable {
+    /// By how large its weights are.
+    case norm
+    /// By what the loss on training images would change without it, to first order.
+    case taylor
+  }
+
+  /// How much the error of each weight counts.
+  public enum Sensitivity: String, Hashable, Codable, Sendable, CaseIterable {
+    /// All alike.
+    case none
+    /// By the square of its gradient over training images.
+    case fisher
+    /// The same of every group by itself, and all groups alike.
+    case balanced
+    /// The same, with groups counting so that the largest error of a group is smallest.
+    case minimax
+  }
+
+  /// Whether training images are looked at to store weights.
+  public var looksAtImages: Bool {
+    restores != .none || rounding != .nearest || sensitivity != .none || filterScore != .norm
+  }
 
   /// What is restored of every layer's output.
   public enum Moments: String, Hashable, Codable, Sendable, CaseIterable {
@@ -50,8 +95,12 @@ public struct CompressionImages: Sendable {
 public struct CompressionWork {
   /// The float model with folded batch norms, its weights as the file will give them.
   public var graph: Graph
-  /// The same before anything was changed.
-  public let float: Graph
+  /// The same before weights were changed; without the channels that were removed.
+  public internal(set) var float: Graph
+  /// The same before anything was changed: what the compressed model should answer like.
+  let teacher: Graph
+  /// The output channels that stayed of layers that lost some, by the tensor that they write.
+  var keptOutputs: [String: [Int]] = [:]
   /// Weights that are stored as codes, by name.
   public var coded: [String: CodedWeights] = [:]
   /// Which weights stay, where some are dropped.
@@ -64,6 +113,8 @@ public struct CompressionWork {
   public var int8: Int8Settings
   /// How what is stored is fitted to the float model's answers; `nil` leaves it as it is.
   public var tuning: TuningSettings?
+  /// The images that steps may look at.
+  var images: CompressionImages?
   /// What fitting did.
   var tuned: TuningRecord?
   /// The weights that steps are to store; `nil` for all.
@@ -88,8 +139,10 @@ public struct CompressionWork {
         && $0.operation != .bitShift && $0.operation != .gather
     }
     guard known else { throw CompressionError("the model", "is compressed already") }
-    float = try BatchNormFolding().rewrite(graph)
+    let folded = try BatchNormFolding().rewrite(graph)
+    float = weights.equalizes ? CrossLayerEqualization().rewrite(folded) : folded
     self.graph = float
+    teacher = float
     self.weights = weights
     self.int8 = int8
     for layer in BiasCorrection.layers(of: float) {

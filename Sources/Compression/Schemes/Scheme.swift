@@ -3,7 +3,7 @@
 public struct Scheme: Sendable, CustomStringConvertible {
   /// Every step there is; to add one, add its type here.
   public static let known: [any CompressionStep.Type] = [
-    Int8Step.self, KMeansStep.self, UniformStep.self, PruneStep.self,
+    Int8Step.self, KMeansStep.self, UniformStep.self, PruneStep.self, FilterStep.self,
   ]
 
   /// What is done, in this order.

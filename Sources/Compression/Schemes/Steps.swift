@@ -58,6 +58,11 @@ public struct KMeansStep: CompressionStep {
         hasChannelScales: work.weights.hasChannelScales, codebook: work.weights.codebook))
     let (graph, kept) = (work.graph, work.kept)
     let names = work.weightNames
+    guard work.weights.sensitivity == .none else {
+      let found = try work.clusteredBySensitivity(clustering)
+      for name in names { if let weights = found[name] { work.store(weights, as: name) } }
+      return
+    }
     // Tensors side by side; a tensor with groups has work for all threads by itself.
     let sizes = names.map { graph.initializers[$0]?.count ?? 0 }
     let coded = Clustering.inParallel(sizes) { i in

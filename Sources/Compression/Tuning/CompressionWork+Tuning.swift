@@ -41,7 +41,7 @@ extension CompressionWork {
         "tuning", "the held-out share is \(rows.heldOut.count) rows, fewer than a batch")
     }
     var teacher = Teacher(
-      try Evaluator(images.preprocessing).run(float, on: dataset, rows: all).output, rows: all)
+      try Evaluator(images.preprocessing).run(teacher, on: dataset, rows: all).output, rows: all)
     teacher.usesLabels = settings.usesLabels
     var distillation = try DriftDistillation(
       settings.limits, groups: dataset.groupNames, counts: dataset.counts(of: rows.fitted))
@@ -50,9 +50,9 @@ extension CompressionWork {
       graph, batch: settings.batch, inputShape: images.preprocessing.shape)
     var latent: [String: LatentWeights] = [:]
     for slot in session.slots {
-      guard let tensor = (coded[slot.name] == nil ? graph : float).initializers[slot.name] else {
-        continue
-      }
+      // Weights that were rounded with care start as they are stored.
+      let isReal = coded[slot.name] != nil && weights.rounding == .nearest
+      guard let tensor = (isReal ? float : graph).initializers[slot.name] else { continue }
       latent[slot.name] = try LatentWeights(
         tensor, coded: coded[slot.name], isAffine: weights.isAffine,
         movesCodes: settings.movesCodes)

@@ -14,7 +14,7 @@ extension CompressionWork {
   /// Correction*, ICCV 2019, section 4.2; X. Sun and others, *Hybrid 8-bit Floating Point (HFP8)
   /// Training and Inference*, NeurIPS 2019, section 4.3 (re-tuning batch norm statistics).
   mutating func restoreMoments(with probe: some TensorProbe) throws {
-    var reference = float
+    var reference = teacher
     let layers = BiasCorrection.layers(of: graph)
     for layer in layers {
       BiasCorrection.ensureBias(of: layer, in: &graph)
@@ -22,22 +22,25 @@ extension CompressionWork {
     }
     let names = layers.map { graph.nodes[$0].outputs[0] }
     let channels = layers.map { graph.initializers[graph.nodes[$0].inputs[1]]?.shape.first ?? 0 }
-    let wanted = try ChannelMoments.measure(names, channels: channels, in: reference, probe)
+    let all = layers.map {
+      reference.initializers[reference.nodes[$0].inputs[1]]?.shape.first ?? 0
+    }
+    let wanted = try zip(
+      ChannelMoments.measure(names, channels: all, in: reference, probe), names
+    ).map { $0.of(keptOutputs[$1]) }
     for (i, layer) in layers.enumerated() {
       let node = graph.nodes[layer]
       guard let bias = graph.initializers[node.inputs[2]]?.floats else { continue }
       let found = try ChannelMoments.measure(
         [names[i]], channels: [channels[i]], in: graph, probe)[0]
       var factors = [Float](repeating: 1, count: channels[i])
-      if weights.restores == .variance, i < layers.count - 1,
-        var stored = coded[node.inputs[1]], stored.kept == nil
-      {
+      let stored = coded[node.inputs[1]]
+      if weights.restores == .variance, i < layers.count - 1, stored?.kept == nil {
         factors = (0..<channels[i]).map { channel in
           let ratio = wanted[i].variances[channel] / max(found.variances[channel], 1e-12)
           return Float(min(max(ratio.squareRoot(), 0.5), 2))
         }
-        stored.scale(by: factors)
-        store(stored, as: node.inputs[1])
+        scale(node.inputs[1], by: factors)
       }
       let shifted = bias.indices.map { channel in
         let factor = Double(factors[channel])
@@ -49,10 +52,32 @@ extension CompressionWork {
   }
 }
 
+extension CompressionWork {
+  /// Multiplies the output channels of weights with factors, however they are stored.
+  private mutating func scale(_ name: String, by factors: [Float]) {
+    if var stored = coded[name] {
+      stored.scale(by: factors)
+      store(stored, as: name)
+    } else if let tensor = graph.initializers[name] {
+      var values = tensor.floats
+      let perChannel = max(1, values.count / max(1, factors.count))
+      for i in values.indices { values[i] *= factors[i / perChannel] }
+      graph.initializers[name] = Tensor(shape: tensor.shape, values)
+    }
+  }
+}
+
 /// Mean and variance of every channel of a tensor over images and positions.
 struct ChannelMoments {
   var means: [Double]
   var variances: [Double]
+
+  /// Those of some channels; `nil` is all.
+  func of(_ channels: [Int]?) -> ChannelMoments {
+    guard let channels else { return self }
+    return ChannelMoments(
+      means: channels.map { means[$0] }, variances: channels.map { variances[$0] })
+  }
 
   /// The moments of `tensors`, whose second axis has as many channels as said.
   static func measure(

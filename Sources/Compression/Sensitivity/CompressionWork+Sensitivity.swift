@@ -1,0 +1,36 @@
+import Graphs
+import Tensors
+
+extension CompressionWork {
+  /// The weights that steps are to store, clustered as the settings' sensitivity says.
+  ///
+  /// Gradients are of the float model on the images that calibration would look at.
+  ///
+  /// - Throws: ``CompressionError`` without images, or without rows of some group where groups count
+  ///   each by themselves, and what reading images and running graphs throws.
+  func clusteredBySensitivity(_ clustering: Clustering) throws -> [String: CodedWeights] {
+    guard let images else {
+      throw CompressionError("sensitivity", "needs images: give --data")
+    }
+    let names = weightNames
+    let rows = try int8.calibration.rows(of: images.dataset)
+    let fisher = try FisherInformation.measure(float, weights: names, on: images, rows: rows)
+    if weights.sensitivity != .fisher {
+      for (group, count) in zip(fisher.groups, fisher.counts) where count == 0 {
+        throw CompressionError(
+          "sensitivity",
+          "none of \(rows.count) images is of group '\(group)'; give --balanced or a larger "
+            + "--calibration-count")
+      }
+    }
+    let tensors = names.compactMap { name in graph.initializers[name].map { (name, $0) } }
+    let sensitive = SensitiveClustering(
+      clustering: clustering, fisher: fisher, tensors: Dictionary(uniqueKeysWithValues: tensors),
+      kept: kept)
+    switch weights.sensitivity {
+    case .minimax: return sensitive.minimax().coded
+    case .balanced: return sensitive.code(fisher.equalShares).coded
+    case .none, .fisher: return sensitive.code(fisher.pooledShares).coded
+    }
+  }
+}
