@@ -16,6 +16,18 @@ public struct ActivationSites: Hashable, Sendable {
   /// For every tensor to quantize, the observed tensor whose range it has.
   public private(set) var ranges: [String: String] = [:]
 
+  /// Observed tensors that are added to each other, and their sums: each group has one scale.
+  ///
+  /// OpenVINO does not round what a convolution writes where the next operator adds something to it.
+  /// With one scale for both terms and the sum that makes no difference: a whole number of steps can
+  /// be added before rounding or after.
+  public private(set) var sums: [Set<String>] = []
+
+  /// What is done to each element belongs to the operator before it.
+  private static let functions: Set<Operation> = [
+    .relu, .clip, .leakyRelu, .sigmoid, .hardSigmoid, .hardSwish, .gelu, .pRelu,
+  ]
+
   /// Finds the places in `graph`.
   ///
   /// - Parameters:
@@ -29,9 +41,7 @@ public struct ActivationSites: Hashable, Sendable {
       .convolution, .gemm, .add, .maxPool, .averagePool, .globalAveragePool, .flatten,
       .concatenate, .slice, .reshape, .transpose, .pad,
     ]
-    let functions: Set<Operation> = [
-      .relu, .clip, .leakyRelu, .sigmoid, .hardSigmoid, .hardSwish, .gelu, .pRelu,
-    ]
+    let functions = Self.functions
     if keepsBatchNorms { integerForms.formUnion([.batchNormalization, .relu]) }
 
     func isRead(_ tensor: String) -> Bool {
@@ -68,5 +78,43 @@ public struct ActivationSites: Hashable, Sendable {
       default: break
       }
     }
+    if !keepsBatchNorms { findSums(in: graph, index) }
+  }
+
+  private mutating func findSums(in graph: Graph, _ index: GraphIndex) {
+    for node in graph.nodes where node.operation == .add {
+      var sum = node.outputs[0]
+      // The function behind a sum belongs to it.
+      while ranges[sum] == nil, let reader = index.onlyReader(of: sum),
+        Self.functions.contains(graph.nodes[reader].operation)
+      {
+        sum = graph.nodes[reader].outputs[0]
+      }
+      let tensors = (node.inputs + [sum]).map { ranges[$0] }
+      var group = Set(tensors.compactMap(\.self))
+      guard !tensors.contains(nil), group.count > 1 else { continue }
+      for other in sums where !other.isDisjoint(with: group) { group.formUnion(other) }
+      sums.removeAll { !$0.isDisjoint(with: group) }
+      sums.append(group)
+    }
+  }
+
+  /// The parameters with one scale, the largest, for the tensors of each sum.
+  ///
+  /// The integers that a range needs become fewer, its zero point moves along.
+  func sharingScales(
+    _ parameters: [String: QuantizationParameters]
+  ) -> [String: QuantizationParameters] {
+    var result = parameters
+    for group in sums {
+      guard let largest = group.compactMap({ parameters[$0]?.scale }).max() else { continue }
+      for tensor in group {
+        guard let own = parameters[tensor] else { continue }
+        let zeroPoint = Float(own.zeroPoint) * (own.scale / largest)
+        result[tensor] = QuantizationParameters(
+          scale: largest, zeroPoint: Int(zeroPoint.rounded(.toNearestOrEven)))
+      }
+    }
+    return result
   }
 }

@@ -8,7 +8,7 @@ struct Calibration {
   /// Which integers activations use.
   var grid: ClosedRange<Int>
 
-  /// The parameters of every observed tensor of `sites`.
+  /// The parameters of every observed tensor of `sites`; tensors of a sum have one scale.
   ///
   /// - Throws: ``CompressionError`` when a tensor holds values that are not finite.
   func parameters(
@@ -30,7 +30,7 @@ struct Calibration {
       }
       result[tensor] = QuantizationParameters(affine: range, grid: grid)
     }
-    return result
+    return sites.sharingScales(result)
   }
 
   /// The ranges of all observers; the searches take a while, so they run side by side.

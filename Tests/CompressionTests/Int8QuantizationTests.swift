@@ -31,6 +31,52 @@ import Testing
     #expect(sites.ranges["logits"] == nil)
   }
 
+  /// A runtime may round what is added to a sum, or not: with one scale both come to the same.
+  @Test func `terms and sum have one scale, which covers the range of each`() throws {
+    let graph = try BatchNormFolding().rewrite(SmallNetwork.graph(seed: 0))
+    let sites = ActivationSites(of: graph, keepsBatchNorms: false)
+    #expect(sites.sums == [["downsample.1_out", "b_bn_out", "add_relu_out"]])
+    #expect(ActivationSites(of: SmallNetwork.graph(seed: 0), keepsBatchNorms: true).sums == [])
+    let own = [
+      "downsample.1_out": QuantizationParameters(scale: 0.5, zeroPoint: 100),
+      "b_bn_out": QuantizationParameters(scale: 2, zeroPoint: 31),
+      "add_relu_out": QuantizationParameters(scale: 1, zeroPoint: 0),
+      "gap_out": QuantizationParameters(scale: 3, zeroPoint: 7),
+    ]
+    let shared = sites.sharingScales(own)
+    for (tensor, before) in own where tensor != "gap_out" {
+      let after = try #require(shared[tensor])
+      #expect(after.scale == 2)
+      // The same range but for the rounding of the zero point.
+      #expect(abs(after.dequantize(0) - before.dequantize(0)) <= after.scale / 2, "\(tensor)")
+      #expect(after.dequantize(255) >= before.dequantize(255) - after.scale / 2, "\(tensor)")
+    }
+    #expect(shared["gap_out"] == own["gap_out"])
+  }
+
+  /// Property: whether the terms of a sum are rounded first makes no difference but at exact ties.
+  @Test(arguments: 0..<20 as Range<UInt64>)
+  func `a sum is the same whether its terms are rounded before or not`(seed: UInt64) throws {
+    let (float, pass, images) = try quantized(seed: seed)
+    let graph = try pass.rewrite(float)
+    var unrounded = graph
+    let sum = try #require(graph.nodes.firstIndex { $0.operation == .add })
+    let term = "b_bn_out"
+    #expect(graph.nodes[sum].inputs.contains("\(term)_dequantized"))
+    unrounded.nodes[sum].inputs = graph.nodes[sum].inputs.map {
+      $0 == "\(term)_dequantized" ? term : $0
+    }
+    let name = "add_relu_out_quantized"
+    let values = try SmallNetwork.run(graph, images)
+    let before = try #require(values[name])
+    let after = try #require(SmallNetwork.run(unrounded, images)[name])
+    // Both clip to the term's range, which the plain loops of the second graph do not.
+    let codes = try #require(values["\(term)_quantized"]).values(as: UInt8.self)
+    let pairs = zip(zip(before.bytes, after.bytes), codes).filter { 1...254 ~= $1 }.map(\.0)
+    #expect(pairs.count > 100)
+    #expect(pairs.allSatisfy { $0 == $1 })
+  }
+
   /// As PyTorch's eager mode does without `fuse_model()`.
   @Test func `kept batch norms get ranges of their own, and ReLUs share them`() throws {
     let sites = ActivationSites(of: SmallNetwork.graph(seed: 0), keepsBatchNorms: true)
