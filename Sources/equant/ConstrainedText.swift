@@ -46,7 +46,11 @@ extension SchemeUnderLimits.Outcome {
         : "\(isFeasible ? "how" : "the closest point"): \(scheme), \(way.name)",
       "",
     ]
-    for attempt in attempts { lines += attempt.selection.table("\(attempt.name), rows of choice") }
+    for attempt in attempts {
+      lines += attempt.selection.table("\(attempt.name), rows of choice").dropLast()
+      let share = attempt.use.isFinite ? String(format: "%.0f %%", 100 * attempt.use) : "all"
+      lines += ["  on as many rows as decide, the bounds would use up \(share) of the limits", ""]
+    }
     lines += verification.table("on rows that no choice has seen")
     if way.shift != 0 {
       lines.append(
