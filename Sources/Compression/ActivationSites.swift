@@ -5,7 +5,8 @@ import Tensors
 ///
 /// A tensor is quantized where an operator with an integer form reads it: the input, what
 /// convolutions, products, additions and poolings write. A ReLU or another
-/// function of each element belongs to the operator before it, so only its result is quantized; a zero point at the lowest integer then does the ReLU's work.
+/// function of each element belongs to the operator before it, so only its result is quantized; a zero
+/// point at the lowest integer then does the ReLU's work.
 /// Max pooling and flattening move integers without changing them, so their results keep the range
 /// of what they read. What only the caller or a softmax reads stays real: logits keep their full
 /// resolution.

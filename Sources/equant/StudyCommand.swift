@@ -81,8 +81,10 @@ struct StudyCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Of a frontier: files as large as those of so many clusters, with commas. (default: 16,8,4)",
-      valueName: "numbers"))
+      """
+      Of a frontier: files as large as those of so many clusters, powers of two from 2 to 256 with \
+      commas. (default: 16,8,4)
+      """, valueName: "numbers"))
   var clusters: ClusterCounts?
 
   @Option(help: ArgumentHelp("Of a frontier: epochs of tuning. (default: 2)", valueName: "epochs"))
@@ -267,8 +269,6 @@ struct ClusterCounts: ExpressibleByArgument {
     else { return nil }
     self.numbers = numbers
   }
-
-  static var allValueStrings: [String] { ["16,8,4"] }
 }
 
 extension Recording {

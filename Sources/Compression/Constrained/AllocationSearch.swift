@@ -275,7 +275,8 @@ struct AllocationSearch {
   /// The flips when `shift` is added to `margins`: the mean over operating points nearby, which are
   /// those of both models.
   func flips(_ margins: [Float], shift: Float) -> FlipCounts {
-    // Of every cell the sum of changes, of their sizes and of decisions; float sums of some thousand parts suffice.
+    // Of every cell the sum of changes, of their sizes and of decisions; float sums of some thousand
+    // parts suffice.
     var sums = [SIMD4<Float>](repeating: .zero, count: table.groups * 2)
     sums.withUnsafeMutableBufferPointer { sums in
       margins.withUnsafeBufferPointer { margins in

@@ -46,17 +46,16 @@ struct AdaRound {
     let before = try layer.errors(of: stored)
     layer.divide(by: before.map { $0 / Double(max(1, size)) })
     var v = layer.start
-    let (means, squares) = (
-      AlignedBuffer<Float>(count: weights.count), AlignedBuffer<Float>(count: weights.count)
-    )
+    var adam = Adam(count: weights.count)
     let quiet = Int(Double(steps) * warmUp)
     for step in 0..<steps {
       let progress = Float(step - quiet) / Float(max(1, steps - quiet))
       let exponent = exponents.last + (exponents.first - exponents.last) * max(0, 1 - progress)
       let gradients = try layer.gradients(
         v, regularization: step < quiet ? 0 : regularization, exponent: exponent)
-      Self.descend(
-        &v, gradients, means.mutableBuffer, squares.mutableBuffer, rate: rate, number: step + 1)
+      adam.step(
+        &v, UnsafeBufferPointer(start: gradients.pointer, count: v.count), rate: rate,
+        number: step + 1)
     }
     let (codes, values) = layer.rounded(v)
     let after = try layer.errors(of: values)
@@ -67,28 +66,6 @@ struct AdaRound {
         codes: isBetter ? Array(codes[own]) : nil,
         values: Array((isBetter ? values : stored)[own]),
         error: min(after[output], before[output]), errorBefore: before[output])
-    }
-  }
-
-  /// One step of Adam.
-  private static func descend(
-    _ v: inout [Float], _ gradients: AlignedBuffer<Float>,
-    _ means: UnsafeMutableBufferPointer<Float>, _ squares: UnsafeMutableBufferPointer<Float>,
-    rate: Float, number: Int
-  ) {
-    let (keep, keepSquare): (Float, Float) = (0.9, 0.999)
-    let step = rate / (1 - Float(pow(Double(keep), Double(number))))
-    let inverse = 1 / (1 - Float(pow(Double(keepSquare), Double(number))))
-    v.withUnsafeMutableBufferPointer { v in
-      nonisolated(unsafe) let (v, means, squares) = (v, means, squares)  // ranges do not overlap
-      nonisolated(unsafe) let g = gradients.pointer
-      Parallel.forEach(v.count) { range in
-        for i in range {
-          means[i] = keep * means[i] + (1 - keep) * g[i]
-          squares[i] = keepSquare * squares[i] + (1 - keepSquare) * g[i] * g[i]
-          v[i] -= step * means[i] / ((squares[i] * inverse).squareRoot() + 1e-12)
-        }
-      }
     }
   }
 }

@@ -15,6 +15,13 @@ struct Adam: Sendable {
 
   /// Moves `values` against `gradients`, by `rate` at most about; `number` counts steps from 1.
   mutating func step(_ values: inout [Float], _ gradients: [Float], rate: Float, number: Int) {
+    gradients.withUnsafeBufferPointer { step(&values, $0, rate: rate, number: number) }
+  }
+
+  /// The same with gradients that lie elsewhere.
+  mutating func step(
+    _ values: inout [Float], _ gradients: UnsafeBufferPointer<Float>, rate: Float, number: Int
+  ) {
     precondition(values.count == means.count && gradients.count == means.count)
     let (keep, keepSquare) = (Self.keep, Self.keepSquare)
     let step = rate / (1 - power(keep, number))
@@ -22,13 +29,11 @@ struct Adam: Sendable {
     values.withUnsafeMutableBufferPointer { values in
       means.withUnsafeMutableBufferPointer { means in
         squares.withUnsafeMutableBufferPointer { squares in
-          gradients.withUnsafeBufferPointer { gradients in
-            for i in values.indices {
-              let gradient = gradients[i]
-              means[i] = keep * means[i] + (1 - keep) * gradient
-              squares[i] = keepSquare * squares[i] + (1 - keepSquare) * gradient * gradient
-              values[i] -= step * means[i] / ((squares[i] * inverse).squareRoot() + 1e-12)
-            }
+          for i in values.indices {
+            let gradient = gradients[i]
+            means[i] = keep * means[i] + (1 - keep) * gradient
+            squares[i] = keepSquare * squares[i] + (1 - keepSquare) * gradient * gradient
+            values[i] -= step * means[i] / ((squares[i] * inverse).squareRoot() + 1e-12)
           }
         }
       }
