@@ -141,7 +141,8 @@ struct StudyCommand: ParsableCommand {
       progress.clear()
       let tables = StudyTables(result).all
       try writeTables(tables)
-      if let figure = FrontierFigure(result) {
+      let figure = FrontierFigure(result)
+      if let figure {
         try Files.replace("\(out)/frontier.svg", with: figure.svg)
       }
       let report = "\(out)/report.html"
@@ -152,6 +153,7 @@ struct StudyCommand: ParsableCommand {
         tables.map { $0.rendered(as: .text) }.joined(separator: "\n")
           + (result.findings ?? []).map { "\n" + $0 }.joined()
           + "\n\nEverything is in \(out): study.json, tables.*, the models and their predictions."
+          + (figure == nil ? "" : "\nThe figure: \(out)/frontier.svg")
           + "\nThe page to look at: \(report)"
       }
     }
