@@ -108,6 +108,12 @@ struct CompressCommand: ParsableCommand {
     if tuningOptions.tune == nil && !constrained.maxGap.isEmpty {
       throw ValidationError("'--max-gap' needs '--tune', which is what closes a gap.")
     }
+    if constrained.closest != nil && constrained.limits(floatBytes: 0) == nil {
+      throw ValidationError("'--closest' is for limits: give '--max-drift' or another of them.")
+    }
+    if constrained.closest == out {
+      throw ValidationError("'--closest' and '--out' are the same file.")
+    }
     if constrained.dryRun && tuningOptions.tune != nil {
       throw ValidationError("Give '--dry-run' or '--tune', not both: nothing is run, or tuned.")
     }
@@ -125,6 +131,7 @@ struct CompressCommand: ParsableCommand {
   func run() throws {
     let scheme = try Scheme(schemeName)
     try Files.checkWritable(out)
+    if let closest = constrained.closest { try Files.checkWritable(closest) }
     let opened = try modelOptions.open(model)
     let (contents, description) = (opened.contents, opened.description)
     var graph = opened.graph

@@ -32,10 +32,14 @@ extension CompressCommand {
       }
       if let result = found.graph, let certificate = found.outcome.certificate {
         try write(result, certificate)
+      } else {
+        try writeClosest(found.closest)
       }
       isFeasible = found.graph != nil
       try finish(recording, found.outcome, limits)
-      try output.write(found.outcome) { found.outcome.text(out: out, limits: limits) }
+      try output.write(found.outcome) {
+        found.outcome.text(out: out, limits: limits, closest: constrained.closest)
+      }
     }
     if !isFeasible { throw ExitCode(2) }
   }
@@ -61,11 +65,13 @@ extension CompressCommand {
     let recording = try record(texts, description)
     var isFeasible = false
     try recording.during {
-      let (outcome, result) = try follow(recording, images) { report in
+      let (outcome, result, closest) = try follow(recording, images) { report in
         try compression.run(graph, base: base, on: images, report: report)
       }
       if let result, let certificate = outcome.certificate {
         try write(result, certificate)
+      } else {
+        try writeClosest(closest)
       }
       isFeasible = result != nil
       let digest = isFeasible ? SHA256.hex(try Files.read(out)) : nil
@@ -78,7 +84,9 @@ extension CompressCommand {
           ?? "\(scheme), \(outcome.attempts[outcome.chosen].name): limits kept, and certified"
         if digest == nil { run.files["model"] = nil }
       }
-      try output.write(outcome) { outcome.text(scheme: "\(scheme)", out: out) }
+      try output.write(outcome) {
+        outcome.text(scheme: "\(scheme)", out: out, closest: constrained.closest)
+      }
     }
     if !isFeasible { throw ExitCode(2) }
   }
@@ -87,6 +95,12 @@ extension CompressCommand {
     try ONNXFile.write(graph, to: out)
     try Files.replace(
       "\(out).certificate.json", with: Array(try prettyJSON(certificate).utf8) + [10])
+  }
+
+  /// Writes what was refused where that is asked for.
+  private func writeClosest(_ graph: Graph) throws {
+    guard let path = constrained.closest else { return }
+    try ONNXFile.write(graph, to: path)
   }
 
   private func compression(under limits: CompressionLimits) throws -> ConstrainedCompression {

@@ -44,6 +44,13 @@ struct ConstrainedOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The largest number of rows to choose on.", valueName: "count"))
   var selectionCount = 5000
 
+  @Option(
+    help: ArgumentHelp(
+      "Where the closest model found goes when the limits cannot be kept; it has no certificate.",
+      valueName: "file"),
+    completion: .file(extensions: ["onnx"]))
+  var closest: String?
+
   @Flag(help: "Say what every limit costs in bytes.")
   var explain = false
 
@@ -60,6 +67,9 @@ struct ConstrainedOptions: ParsableArguments {
       throw ValidationError(
         "'--dry-run', '--explain' and '--choice' are about a search: give '--budget', as in "
           + "'--budget 1.5MB'.")
+    }
+    if closest != nil && dryRun {
+      throw ValidationError("Give '--dry-run' or '--closest', not both: nothing is run.")
     }
     for limit in [maxAccuracyDrop, maxGroupDrop].compactMap(\.self) where !(0...1 ~= limit) {
       throw ValidationError("A drop is a share from 0 to 1, not \(limit).")

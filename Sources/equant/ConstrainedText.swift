@@ -3,17 +3,17 @@ import Foundation
 
 extension ConstrainedCompression.Outcome {
   /// The outcome for people.
-  func text(out: String, limits: CompressionLimits) -> String {
+  func text(out: String, limits: CompressionLimits, closest: String?) -> String {
     var lines = [
       isFeasible
         ? "feasible: \(out) is \(bytes) bytes, \(String(format: "%.1f", ratio)) times smaller"
-        : "infeasible: \(binding ?? "a limit") cannot be kept in \(limits.bytes) bytes; nothing written",
+        : "infeasible: \(binding ?? "a limit") cannot be kept in \(limits.bytes) bytes; \(out) was not written",
       "",
     ]
     if !isFeasible {
       lines.append(
         "the closest point found has \(bytes) bytes (\(String(format: "%.1f", ratio)) times smaller)"
-      )
+          + (closest.map { ": \($0), without a certificate" } ?? ""))
     }
     lines += selection.table("on the rows of choice")
     lines += verification.table("on rows that no choice has seen")
@@ -34,21 +34,22 @@ extension ConstrainedCompression.Outcome {
 
 extension SchemeUnderLimits.Outcome {
   /// The outcome for people.
-  func text(scheme: String, out: String) -> String {
+  func text(scheme: String, out: String, closest: String?) -> String {
     let way = attempts[chosen]
     var lines = [
       isFeasible
         ? "limits kept: \(out) is \(report.bytes) bytes, "
           + "\(String(format: "%.1f", report.ratio)) times smaller"
-        : "infeasible: \(binding ?? "a limit") cannot be kept by \(scheme); nothing written",
+        : "infeasible: \(binding ?? "a limit") cannot be kept by \(scheme); \(out) was not written",
       isFeasible && chosen == 0
         ? "\(scheme) keeps every limit as it is; nothing more was done"
-        : "\(isFeasible ? "how" : "the closest point"): \(scheme), \(way.name)",
+        : "\(isFeasible ? "how" : "the closest point"): \(scheme), \(way.name)"
+          + (isFeasible ? "" : closest.map { ", is \($0), without a certificate" } ?? ""),
       "",
     ]
     for attempt in attempts {
       lines += attempt.selection.table("\(attempt.name), rows of choice").dropLast()
-      let share = attempt.use.isFinite ? String(format: "%.0f %%", 100 * attempt.use) : "all"
+      let share = attempt.use.map { String(format: "%.0f %%", 100 * $0) } ?? "an undefined share"
       lines += ["  on as many rows as decide, the bounds would use up \(share) of the limits", ""]
     }
     lines += verification.table("on rows that no choice has seen")

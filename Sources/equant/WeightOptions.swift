@@ -23,6 +23,14 @@ struct WeightOptions: ParsableArguments {
 
   @Option(
     help: """
+      How much a weight matters to prune: magnitude, how large it is; fisher, what the loss on images \
+      of train would change without it, to second order; fairgrape, the same for every group, so \
+      that each keeps its share of every layer.
+      """)
+  var pruneScore = WeightSettings.PruningScore.magnitude
+
+  @Option(
+    help: """
       Which stored value a weight takes: the nearest; gptq, where each makes up for the errors of \
       those before it; adaround, up or down as is learned. The last two look at images of train.
       """)
@@ -70,6 +78,7 @@ struct WeightOptions: ParsableArguments {
     settings.codebook = codebook
     settings.isAffine = affine
     settings.pruningScope = pruneScope
+    settings.pruningScore = pruneScore
     settings.equalizes = equalize
     settings.filterScore = filterScore
     settings.rounding = rounding
@@ -82,6 +91,7 @@ struct WeightOptions: ParsableArguments {
 extension ObserverKind: ExpressibleByArgument {}
 extension ClusteringSettings.Codebook: ExpressibleByArgument {}
 extension MagnitudePruning.Scope: ExpressibleByArgument {}
+extension WeightSettings.PruningScore: ExpressibleByArgument {}
 extension WeightSettings.FilterScore: ExpressibleByArgument {}
 extension WeightSettings.Rounding: ExpressibleByArgument {}
 extension WeightSettings.Sensitivity: ExpressibleByArgument {}

@@ -127,10 +127,14 @@ import FoundationXML
     let dryNo = try compress("--budget", "8MB", "--max-accuracy-drop", "0", "--dry-run")
     #expect(dryNo.status == 2 && dryNo.output.contains("from the kept table"), "\(dryNo)")
     // So few rows prove nothing about a gap.
-    let strict = try compress("--budget", "8MB", "--max-drift", "equalOpportunity=0.01")
+    let closest = "\(folder)/closest.onnx"
+    let strict = try compress(
+      "--budget", "8MB", "--max-drift", "equalOpportunity=0.01", "--closest", closest)
     #expect(strict.status == 2 && strict.output.hasPrefix("infeasible: drift of equalOpportunity"))
-    #expect(strict.output.contains("NOT KEPT"))
+    #expect(strict.output.contains("NOT KEPT") && strict.output.contains(closest))
     #expect(!Files.exists(small))
+    let refused = try equant("verify-certificate", closest, "--data", folder)
+    #expect(isRefusal(refused, naming: closest, "carries no certificate"), "\(refused)")
     let loose = try compress("--budget", "8MB", "--max-accuracy-drop", "1", "--explain")
     #expect(loose.status == 0, "\(loose.errors)")
     #expect(loose.output.hasPrefix("feasible") && loose.output.contains("from the kept table"))
@@ -172,7 +176,9 @@ import FoundationXML
     let heldBytes = try Files.read(held)
     let lost = try hold("--scheme", "kmeans:2", "--max-drift", "equalOpportunity=0.001")
     #expect(lost.status == 2 && lost.output.hasPrefix("infeasible"), "\(lost)")
-    #expect(lost.output.contains("variances restored") && lost.output.contains("nothing written"))
+    #expect(
+      lost.output.contains("variances restored")
+        && lost.output.contains("held.onnx was not written"))
     #expect(try Files.read(held) == heldBytes)
 
     let tiny = try compress("--budget", "1KB", "--max-accuracy-drop", "1")

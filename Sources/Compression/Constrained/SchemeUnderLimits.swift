@@ -36,8 +36,9 @@ public struct SchemeUnderLimits {
     public var shift: Double
     /// Every limit on the selection rows, by a real pass.
     public var selection: [LimitCheck]
-    /// How much of the limits the bounds of as many rows as decide would use up.
-    public var use: Double
+    /// How much of the limits the bounds of as many rows as decide would use up; `nil` where a gap is
+    /// undefined on the rows of choice.
+    public var use: Double?
   }
 
   /// What became of it.
@@ -116,13 +117,14 @@ public struct SchemeUnderLimits {
   ///   - base: The file it came from.
   ///   - images: The data; validation rows for choice and verdict, train rows for calibration.
   ///   - report: Told what goes on.
-  /// - Returns: What became of it, and the graph where it is feasible.
+  /// - Returns: What became of it, the graph where it is feasible, and the closest one found in any
+  ///   case, which carries no certificate where it is not.
   /// - Throws: ``CompressionError`` when graph and data do not go together, and what reading
   ///   images and running graphs throws.
   public func run(
     _ graph: Graph, base: CompressionReport.ModelFile, on images: CompressionImages,
     report: (ConstrainedCompression.Event) -> Void = { _ in }
-  ) throws -> (outcome: Outcome, graph: Graph?) {
+  ) throws -> (outcome: Outcome, graph: Graph?, closest: Graph) {
     try ConstrainedCompression.check(graph, images.dataset)
     let dataset = images.dataset
     let parts = try ValidationParts(of: dataset, limit: selectionCount, seed: seed)
@@ -138,31 +140,34 @@ public struct SchemeUnderLimits {
     let before = passes.outcomes(float, shift: 0, rows: parts.selection)
 
     var attempts: [Attempt] = []
-    var best: (attempt: Int, remedy: Remedy, made: Made)?
+    var best: (attempt: Int, use: Double, remedy: Remedy, made: Made)?
+    /// Takes note of an attempt; whether it would be kept.
     func note(
       _ remedy: Remedy, _ made: Made, _ name: String, _ margins: [Float], shift: Float
-    ) throws {
+    ) throws -> Bool {
+      let use = judge.use(margins, shift: shift, times: more)
       attempts.append(
         Attempt(
           name: name, shift: Double(shift),
           selection: try passes.checks(
             before, outcomes: passes.outcomes(margins, shift: shift, rows: parts.selection)
           ).checks,
-          use: judge.use(margins, shift: shift, times: more)))
-      if best.map({ attempts[attempts.count - 1].use < attempts[$0.attempt].use }) ?? true {
-        best = (attempts.count - 1, remedy, made)
-      }
+          use: use.isFinite ? use : nil))
+      if best.map({ use < $0.use }) ?? true { best = (attempts.count - 1, use, remedy, made) }
+      return use <= 1
     }
     for remedy in remedies {
       report(.note("\(scheme), \(remedy.name): a pass over the rows of choice"))
       let made = try compressed(graph, remedy, base, images, report)
       let margins = try passes.margins(made.graph, rows: parts.selection)
-      try note(remedy, made, remedy.name, margins, shift: 0)
-      if attempts[attempts.count - 1].use <= 1 { break }
+      if try note(remedy, made, remedy.name, margins, shift: 0) { break }
       let shift = judge.bestShift(margins)
       guard shift != 0, (try? Self.shifted(graph, by: shift)) != nil else { continue }
-      try note(remedy, made, "\(remedy.name), operating point moved", margins, shift: shift)
-      if attempts[attempts.count - 1].use <= 1 { break }
+      if try note(
+        remedy, made, "\(remedy.name), operating point moved", margins, shift: shift)
+      {
+        break
+      }
     }
     guard let best else { preconditionFailure("there is always one way") }
 
@@ -180,7 +185,7 @@ public struct SchemeUnderLimits {
     var outcome = Outcome(
       isFeasible: false, binding: ConstrainedCompression.binding(verified.checks),
       attempts: attempts, chosen: best.attempt, verification: verified.checks, report: sizes)
-    guard outcome.binding == nil else { return (outcome, nil) }
+    guard outcome.binding == nil else { return (outcome, nil, result) }
     let tensors = sizes.tensors.map(\.tensor)
     let certificate = Certificate(
       model: SHA256.hex(try ONNXFile.bytes(of: result)), base: base, limits: limits,
@@ -196,7 +201,7 @@ public struct SchemeUnderLimits {
     outcome.report = sizes
     outcome.isFeasible = true
     outcome.certificate = certificate
-    return (outcome, result)
+    return (outcome, result, result)
   }
 
   private func compressed(

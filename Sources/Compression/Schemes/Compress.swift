@@ -35,6 +35,10 @@ public func compress(
   guard weights.filterScore == .norm || scheme.steps.contains(where: { $0 is FilterStep }) else {
     throw CompressionError("scheme '\(scheme)'", "removes no filters that could be scored")
   }
+  guard weights.pruningScore == .magnitude || scheme.steps.contains(where: { $0 is PruneStep })
+  else {
+    throw CompressionError("scheme '\(scheme)'", "drops no weights that could be scored")
+  }
   if scheme.steps.count == 1, scheme.steps[0] is Int8Step {
     guard tuning == nil else {
       throw CompressionError("scheme '\(scheme)'", "has nothing to tune: int8 alone is calibrated")

@@ -14,6 +14,8 @@ public struct WeightSettings: Hashable, Codable, Sendable {
   public var isAffine = false
   /// How weights, or filters, are compared when the smallest are dropped.
   public var pruningScope = MagnitudePruning.Scope.global
+  /// How much a weight matters when some are dropped.
+  public var pruningScore = PruningScore.magnitude
   /// How much a filter matters.
   public var filterScore = FilterScore.norm
   /// Which of the values that are stored a weight takes.
@@ -35,6 +37,18 @@ public struct WeightSettings: Hashable, Codable, Sendable {
     case gptq
     /// Up or down on an even grid, as is learned from training images; see `AdaRound`.
     case adaround
+  }
+
+  /// How much a weight matters.
+  public enum PruningScore: String, Hashable, Codable, Sendable, CaseIterable {
+    /// By how large it is.
+    case magnitude
+    /// By what the loss on training images would change without it, to second order: half its
+    /// square times the mean square of its gradient.
+    case fisher
+    /// By the same for every group, so that in each layer every group keeps its share; see
+    /// `GroupShares`.
+    case fairgrape
   }
 
   /// How much a filter matters.
@@ -60,6 +74,7 @@ public struct WeightSettings: Hashable, Codable, Sendable {
   /// Whether training images are looked at to store weights.
   public var looksAtImages: Bool {
     restores != .none || rounding != .nearest || sensitivity != .none || filterScore != .norm
+      || pruningScore != .magnitude
   }
 
   /// What is restored of every layer's output.

@@ -140,7 +140,7 @@ public struct PruneStep: CompressionStep {
     let pruning = MagnitudePruning(sparsity: sparsity, scope: work.weights.pruningScope)
     let names = work.weightNames
     let tensors = names.compactMap { work.graph.initializers[$0] }
-    for ((name, tensor), kept) in zip(zip(names, tensors), pruning.kept(tensors)) {
+    for ((name, tensor), kept) in zip(zip(names, tensors), try work.kept(names, by: pruning)) {
       work.kept[name] = kept
       let values = tensor.floats
       let stored = values.indices.filter { kept[$0] }.map { values[$0] }

@@ -9,20 +9,9 @@ extension CompressionWork {
   /// - Throws: ``CompressionError`` without images, or without rows of some group where groups count
   ///   each by themselves, and what reading images and running graphs throws.
   func clusteredBySensitivity(_ clustering: Clustering) throws -> [String: CodedWeights] {
-    guard let images else {
-      throw CompressionError("sensitivity", "needs images: give --data")
-    }
     let names = weightNames
-    let rows = try int8.calibration.rows(of: images.dataset)
-    let fisher = try FisherInformation.measure(float, weights: names, on: images, rows: rows)
-    if weights.sensitivity != .fisher {
-      for (group, count) in zip(fisher.groups, fisher.counts) where count == 0 {
-        throw CompressionError(
-          "sensitivity",
-          "none of \(rows.count) images is of group '\(group)'; give --balanced or a larger "
-            + "--calibration-count")
-      }
-    }
+    let fisher = try fisherInformation(
+      of: names, for: "sensitivity", everyGroup: weights.sensitivity != .fisher)
     let tensors = names.compactMap { name in graph.initializers[name].map { (name, $0) } }
     let sensitive = SensitiveClustering(
       clustering: clustering, fisher: fisher, tensors: Dictionary(uniqueKeysWithValues: tensors),
@@ -32,5 +21,26 @@ extension CompressionWork {
     case .balanced: return sensitive.code(fisher.equalShares).coded
     case .none, .fisher: return sensitive.code(fisher.pooledShares).coded
     }
+  }
+
+  /// The squared gradients of the float model's loss on the images that calibration would look at.
+  ///
+  /// - Throws: ``CompressionError`` that names `purpose` without images, or where `everyGroup` needs
+  ///   rows and one has none, and what reading images and running graphs throws.
+  func fisherInformation(
+    of names: [String], for purpose: String, everyGroup: Bool
+  ) throws -> FisherInformation {
+    guard let images else { throw CompressionError(purpose, "needs images: give --data") }
+    let rows = try int8.calibration.rows(of: images.dataset)
+    let fisher = try FisherInformation.measure(float, weights: names, on: images, rows: rows)
+    if everyGroup {
+      for (group, count) in zip(fisher.groups, fisher.counts) where count == 0 {
+        throw CompressionError(
+          purpose,
+          "none of \(rows.count) images is of group '\(group)'; give --balanced or a larger "
+            + "--calibration-count")
+      }
+    }
+    return fisher
   }
 }
