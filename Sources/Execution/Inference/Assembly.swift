@@ -80,6 +80,21 @@ struct Assembly {
         source: from, destination: to, quantization: quantization,
         sums: AlignedBuffer(count: shape[0] * shape[1]))
       append(step, .wholeAverage(average), "whole average")
+    case .lookup(let source, let table):
+      guard let from = addresses[source], let to = addresses[step.writes] else { return }
+      let lookup = Lookup(
+        table: table, count: compiler.layouts[source].byteCount, source: from, destination: to)
+      append(step, .lookup(lookup), "table")
+    case .scaling(let images, let factors, let target):
+      guard let affine = images.affine, let from = addresses[images.slot],
+        let numbers = addresses[factors.slot], let to = addresses[step.writes]
+      else { return }
+      let shape = compiler.layouts[images.slot].shape
+      let scaling = ChannelScaling(
+        batch: shape[0], pixels: shape[2] * shape[3], channels: shape[1], affine: affine,
+        source: from, factors: numbers, factorAffine: factors.affine, target: target,
+        destination: to, reals: AlignedBuffer(count: shape[0] * shape[1]))
+      append(step, .scaling(scaling), "channel scaling")
     case .padding(let source, let begins, let value):
       guard let from = addresses[source], let to = addresses[step.writes] else { return }
       let padding = Padding(

@@ -14,6 +14,8 @@ struct Prepared {
   enum Kernel {
     case primitive(PrimitiveDescription)
     case wholeAverage(source: View, Affine?)
+    case lookup(source: Int, table: [UInt8])
+    case scaling(images: View, factors: View, Affine)
     case padding(source: Int, begins: [Int], value: Float)
     case resampling(source: Int, Resampling.Mode)
     /// Nothing moves: what is written lies where what is read lay.
@@ -106,6 +108,13 @@ struct Compiler {
           .inference, function.kind, source: layouts[step.sources[0].slot],
           destination: layouts[step.destination], alpha: function.alpha, beta: function.beta,
           on: engine))
+    case .lookup(let table):
+      result.kernel = .lookup(source: step.sources[0].slot, table: table)
+    case .scaling:
+      guard let target = step.quantization else {
+        preconditionFailure("\(step.name) gives whole numbers")
+      }
+      result.kernel = .scaling(images: step.sources[0], factors: step.sources[1], target)
     case .softmax(let axis, let logarithm):
       result.kernel = .primitive(
         try .softmax(

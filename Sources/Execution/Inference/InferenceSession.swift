@@ -31,6 +31,8 @@ public final class InferenceSession {
   enum Work {
     case call(Call)
     case wholeAverage(WholeAverage)
+    case lookup(Lookup)
+    case scaling(ChannelScaling)
     case padding(Padding)
     case resampling(Resampling)
   }
@@ -109,6 +111,8 @@ public final class InferenceSession {
     switch instruction.work {
     case .call(let call): try call.run(on: stream)
     case .wholeAverage(let average): average.run()
+    case .lookup(let lookup): lookup.run()
+    case .scaling(let scaling): scaling.run()
     case .padding(let padding): padding.run()
     case .resampling(let resampling): resampling.run()
     }

@@ -116,6 +116,7 @@ struct Lowering {
     case .globalAveragePool: try lowerGlobalAverage(node)
     case .layerNormalization, .pRelu, .matMul, .pad, .resize: try lowerToken(node)
     case .relu, .leakyRelu, .clip, .sigmoid, .hardSigmoid, .hardSwish, .gelu:
+      if try lowerLookup(node) { return }
       if let function = function(node) { try appendPlain(node, .elementwise(function)) }
     case .softmax, .logSoftmax:
       try appendPlain(
@@ -167,6 +168,7 @@ struct Lowering {
   private mutating func lowerBinary(
     _ node: Node, _ function: Binary
   ) throws(ExecutionError) {
+    if function == .multiply, try lowerScaling(node) { return }
     var sources = [try operand(node.inputs[0]), try operand(node.inputs[1])]
     if function != .add {
       // Only a sum can be made of whole numbers as they are.

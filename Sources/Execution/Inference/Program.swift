@@ -74,6 +74,10 @@ enum Work {
   /// `scale x + shift`, a number for each channel.
   case affine(scale: [Float], shift: [Float])
   case elementwise(Function)
+  /// What a table says for each byte.
+  case lookup([UInt8])
+  /// Images times a number for each channel, all in whole numbers.
+  case scaling
   case softmax(axis: Int, logarithm: Bool)
   case concatenation(axis: Int)
   /// The part of the source that starts at the offsets.
