@@ -312,6 +312,24 @@ struct TinyNetwork {
     #expect(try first.tensors(of: .momenta) == second.tensors(of: .momenta))
   }
 
+  /// PyTorch's exporter writes 1 where a module's momentum is `None`: the statistics must move.
+  @Test func `a momentum of one stands for the usual one`() throws {
+    let (graph, input) = TinyNetwork.named("normalization, ReLU and maximum")
+    let images = FormulaWeights.images([Self.batch] + input).floats
+    let statistics = try [nil, Float(1)].map { momentum in
+      var graph = graph
+      for i in graph.nodes.indices where graph.nodes[i].operation == .batchNormalization {
+        graph.nodes[i].attributes["momentum"] = momentum.map { .float($0) }
+      }
+      let session = try TrainingSession(graph, batch: Self.batch, inputShape: input)
+      let before = session.runningStatistics
+      _ = try loss(session, images)
+      #expect(session.runningStatistics != before)
+      return session.runningStatistics
+    }
+    #expect(statistics[0] == statistics[1])
+  }
+
   @Test func `what cannot be trained is named`() throws {
     var (graph, input) = TinyNetwork.named("connected layers")
     graph.nodes.append(

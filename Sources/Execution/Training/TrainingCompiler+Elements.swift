@@ -10,10 +10,12 @@ extension TrainingCompiler {
     let channels = source.shape[1]
     let epsilon = node.float("epsilon", default: 1e-5)
     let (scale, shift) = (try vector(node, 1), try vector(node, 2))
+    // 1 would keep the statistics for ever: so PyTorch's exporter writes a momentum of `None`.
+    let momentum = node.float("momentum", default: 0.9)
     let statistics = NormalizationStatistics(
       names: (node.inputs[3], node.inputs[4]), channels: channels,
       population: source.shape.reduce(1, *) / channels,
-      keep: node.float("momentum", default: 0.9))
+      keep: momentum < 1 ? momentum : 0.9)
     self.statistics.append(statistics)
     let vectorLayout = try Layout([channels], .float32)
     let mean = Operand(layout: vectorLayout, place: .fixed(.init(statistics.mean.pointer)))
