@@ -101,6 +101,12 @@ public enum ONNXFile {
     } catch BinaryDecodingError.truncated {
       throw FileError(path, "is not a complete ONNX file: it ends early or is damaged")
     } catch {
+      guard !bytes.starts(with: Array("PK".utf8)) else {
+        throw FileError(
+          path,
+          "is a zip archive, as PyTorch's weights are: they come without a network; "
+            + "'equant train --weights' starts from them")
+      }
       throw FileError(path, "is not an ONNX file, or is damaged")
     }
   }

@@ -46,10 +46,10 @@ import Testing
 
   @Test(arguments: 0..<10 as Range<UInt64>)
   func `ONNX files are read or refused`(seed: UInt64) throws {
+    let tiny = ["eval", "half", "int8", "preserved", "training", "typed", "qoperator"]
     let files =
-      ["eval", "half", "int8", "preserved", "training", "typed", "qoperator"].map {
-        "tiny-\($0).onnx"
-      } + ["tokens-script.onnx", "tokens-dynamo.onnx"]
+      tiny.map { "tiny-\($0).onnx" }
+      + ["tokens-script", "tokens-dynamo", "depthwise-nncf", "depthwise-torch"].map { "\($0).onnx" }
     try fuzz(seed, files) { bytes in
       let graph = try ONNXFile.graph(bytes, path: "m.onnx")
       // What was read can be written.

@@ -182,6 +182,12 @@ import Testing
         == "x.pth: its pickle takes more than 2000000 operations")
   }
 
+  @Test func `weights are not taken for a damaged network`() throws {
+    let bytes = try Files.read(goldenURL("tiny.pth", in: .module).path)
+    let error = #expect(throws: FileError.self) { try ONNXFile.graph(bytes, path: "m.pth") }
+    #expect(error?.problem.contains("without a network") == true)
+  }
+
   @Test func `files from before the zip format say what to do`() throws {
     let folder = try temporaryFolder()
     defer { try? FileManager.default.removeItem(atPath: folder) }
