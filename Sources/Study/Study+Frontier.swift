@@ -75,6 +75,30 @@ extension Study {
       scheme(
         "tuned-\(clusters)", "\(clusters) clusters, tuned", series: "tuned", kmeans,
         tuning: frontier.tuning),
+    ] + published(bits, clusters, frontier)
+  }
+
+  /// What papers propose, in as many bits a weight, and tuned as everything else is.
+  private func published(_ bits: Int, _ clusters: Int, _ frontier: FrontierSettings) -> [Recipe] {
+    func weights(_ change: (inout WeightSettings) -> Void) -> WeightSettings {
+      var settings = WeightSettings()
+      change(&settings)
+      return settings
+    }
+    // A weight that stays takes 16 bits, and each a bit that says whether it does.
+    let sparsity = 1 - Double(bits - 1) / 16
+    var equal = frontier.tuning
+    equal.limits = [.init(.errorRate, tolerance: 0.01)]
+    return [
+      scheme(
+        "mixed-\(clusters)", "mixed widths by Fisher, tuned", series: "mixed, by Fisher",
+        "mixed:\(bits)", weights: weights { $0.sensitivity = .fisher }, tuning: frontier.tuning),
+      scheme(
+        "fairquant-\(clusters)", "FairQuant's widths, tuned", series: "FairQuant",
+        "mixed:\(bits)", weights: weights { $0.sensitivity = .fairquant }, tuning: frontier.tuning),
+      scheme(
+        "fairgrape-\(clusters)", "FairGRAPE's weights, tuned as in CEAG", series: "FairGRAPE, CEAG",
+        "prune:\(sparsity)", weights: weights { $0.pruningScore = .fairgrape }, tuning: equal),
     ]
   }
 

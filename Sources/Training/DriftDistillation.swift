@@ -6,6 +6,11 @@
 /// closed. The multipliers follow the *hard* drifts and gaps on rows that the student is not fitted
 /// to, beyond a tolerance, as in ``FairALM``.
 ///
+/// Answering as the teacher does is what keeps a drift small, and to follow what a few hundred rows show
+/// by chance would only move decisions about. So a multiplier moves only by what of a drift is beyond
+/// chance too (95 %), and where it is zero its constraint adds nothing. A gap that is to be closed is far
+/// larger, and followed as it is.
+///
 /// Labels only say which cell a row is in. Where there are none, the teacher's decisions stand for
 /// them; the constraints are then about the shares of each group's decisions that flip.
 ///
@@ -46,6 +51,19 @@ public struct DriftDistillation: Sendable {
     var tolerance: Double
     var anchor: Limit.Anchor
 
+    /// How far chance may take the distance, given the rows of each cell and how many of them the
+    /// student decides unlike the teacher; 0 where the gap is to be closed.
+    func chance(_ rows: [Double], flipped: [Double]) -> Double {
+      guard anchor == .teacher else { return 0 }
+      let variance = constraint.coefficients.indices.reduce(0) { sum, cell in
+        let weight = constraint.coefficients[cell]
+        guard weight != 0, rows[cell] > 0 else { return sum }
+        // A difference of two decisions about one row is 0 where they agree.
+        return sum + weight * weight * flipped[cell] / (rows[cell] * rows[cell])
+      }
+      return 1.645 * variance.squareRoot()
+    }
+
     /// How far the gap is from where it should be; `nil` where a rate that matters is undefined.
     func distance(_ errors: [Double?], teacher: [Double?]) -> Double? {
       switch anchor {
@@ -62,9 +80,12 @@ public struct DriftDistillation: Sendable {
   private var multipliers: [Double]
   private var student: CellTally
   private var teacher: CellTally
+  /// By cell, the held-out rows that the student decides unlike the teacher.
+  private var flipped: [Double]
 
-  /// How much of the older held-out rows a dual step still counts.
-  private static let memory = 0.75
+  /// How much of the older held-out rows a dual step still counts: more where drifts are measured,
+  /// which are small; less where a gap is closed, which changes fast.
+  private let memory: Double
 
   /// A distillation under limits on drift.
   ///
@@ -91,6 +112,8 @@ public struct DriftDistillation: Sendable {
     multipliers = bounds.map { _ in 0 }
     student = CellTally(groups: groups.count)
     teacher = student
+    flipped = student.rows
+    memory = bounds.contains { $0.anchor == .equality } ? 0.75 : 0.9
   }
 
   /// The names of the gaps with their multipliers and the last known hard drift, or gap.
@@ -131,7 +154,9 @@ public struct DriftDistillation: Sendable {
     let known = batch.cellMeans(anchor.wrongProbabilities, groups: groups, minimum: minimum).means
     var forces = [Double](repeating: 0, count: rows.count)
     for (j, bound) in bounds.enumerated() {
-      guard let distance = bound.distance(means, teacher: known) else { continue }
+      guard multipliers[j] != 0 || bound.anchor == .equality,
+        let distance = bound.distance(means, teacher: known)
+      else { continue }
       value += multipliers[j] * distance + settings.penalty / 2 * distance * distance
       for (cell, coefficient) in bound.constraint.coefficients.enumerated() {
         forces[cell] += (multipliers[j] + settings.penalty * distance) * coefficient
@@ -151,12 +176,18 @@ public struct DriftDistillation: Sendable {
   public mutating func observe(heldOut batch: LabelledLogits, teacher logits: [Float]) {
     var anchor = batch
     anchor.logits = logits
-    student.fade(to: Self.memory)
-    teacher.fade(to: Self.memory)
+    student.fade(to: memory)
+    teacher.fade(to: memory)
     student.add(batch)
     teacher.add(anchor)
+    for cell in flipped.indices { flipped[cell] *= memory }
+    for row in 0..<batch.count {
+      func isPositive(_ logits: [Float]) -> Bool { logits[2 * row + 1] >= logits[2 * row] }
+      if isPositive(batch.logits) != isPositive(logits) { flipped[batch.cell(row)] += 1 }
+    }
     for (j, distance) in distances.enumerated() {
-      let tolerance = bounds[j].tolerance
+      let tolerance =
+        bounds[j].tolerance + bounds[j].chance(student.rows, flipped: flipped)
       guard let distance, abs(distance) > tolerance else { continue }
       let excess = distance > 0 ? distance - tolerance : distance + tolerance
       let moved = multipliers[j] + settings.eta * excess

@@ -21,6 +21,7 @@ struct CompressCommand: ParsableCommand {
         kmeans:K    The weights of a tensor take K values, chosen with the least squared error
                     there is; a weight is stored in log2 K bits. Needs no images.
         uniform:B   Weights of B bits on an even grid, one scale per output channel. Needs none.
+        mixed:B     The same with 2 to 8 bits, chosen for every tensor, B on average.
         prune:S     The share S of the weights, the smallest, is dropped; a bitmap says which.
         filters:S   The share S of the channels is removed with its filters: layers are smaller.
 

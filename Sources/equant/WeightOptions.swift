@@ -38,9 +38,10 @@ struct WeightOptions: ParsableArguments {
 
   @Option(
     help: """
-      How much the error of each weight counts for kmeans: all alike; fisher, by its squared gradient \
-      on images of train; balanced, by that of every group alike; minimax, so that the largest error \
-      of a group is smallest.
+      How much the error of each weight counts for kmeans and mixed: all alike; fisher, by its squared \
+      gradient on images of train; balanced, by that of every group alike; minimax, so that the \
+      largest error of a group is smallest. For mixed also fairquant: widths by rank, of the group \
+      that depends on a tensor most.
       """)
   var sensitivity = WeightSettings.Sensitivity.none
 

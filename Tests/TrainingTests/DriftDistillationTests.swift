@@ -41,7 +41,11 @@ import Testing
     var distillation = try distillation(groups) { $0.eta = 2 }
     let teacher = batch(&random, rows: 30, groups: groups).logits
     let rows = batch(&random, rows: 30, groups: groups)
-    distillation.observe(heldOut: rows, teacher: teacher)
+    // One group's decisions have all become positive.
+    var moved = rows
+    for row in 0..<30 where moved.groups[row] == 0 { moved.logits[2 * row + 1] += 9 }
+    distillation.observe(heldOut: moved, teacher: teacher)
+    #expect(distillation.summary.contains { $0.multiplier != 0 })
     let (_, gradients) = distillation.evaluate(rows, teacher: teacher)
     for i in rows.logits.indices {
       var (up, down) = (rows, rows)
@@ -66,11 +70,13 @@ import Testing
 
   @Test func `the multiplier follows the drift beyond the tolerance`() throws {
     // The teacher finds every positive; the student loses one in two of group b's.
-    let labels: [Int32] = [1, 1, 0, 1, 1, 0]
-    let groups: [Int32] = [0, 0, 0, 1, 1, 1]
-    let teacher: [Float] = [0, 1, 0, 1, 1, 0, 0, 1, 0, 1, 1, 0]
-    var logits = teacher
-    (logits[6], logits[7]) = (1, 0)
+    func repeated<Element>(_ values: [Element]) -> [Element] {
+      (0..<50).flatMap { _ in values }
+    }
+    let labels = repeated([1, 1, 0, 1, 1, 0] as [Int32])
+    let groups = repeated([0, 0, 0, 1, 1, 1] as [Int32])
+    let teacher = repeated([0, 1, 0, 1, 1, 0, 0, 1, 0, 1, 1, 0] as [Float])
+    let logits = repeated([0, 1, 0, 1, 1, 0, 1, 0, 0, 1, 1, 0] as [Float])
     var settings = FairALMSettings()
     settings.minimumCell = 1
     settings.eta = 1
@@ -83,7 +89,40 @@ import Testing
     let summary = distillation.summary[0]
     #expect(summary.name == "TPR b - a")
     #expect(summary.drift == -0.5)
-    #expect(abs(summary.multiplier + 0.4) < 1e-12)
+    // 50 of 100 positives of group b flipped.
+    let error = 1.645 * (0.5 / 100).squareRoot()
+    #expect(abs(summary.multiplier + 0.5 - 0.1 - error) < 1e-12)
+  }
+
+  /// Decisions that flip in every cell alike are no drift, and hardly move a multiplier.
+  @Test(arguments: 0..<4 as Range<UInt64>) func `chance is not followed`(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed)
+    var settings = FairALMSettings()
+    settings.minimumCell = 1
+    settings.eta = 1
+    var distillation = try DriftDistillation(
+      [.init(.equalizedOdds, tolerance: 0.005)], settings: settings, groups: ["a", "b"],
+      counts: [[50, 50], [50, 50]])
+    for _ in 0..<60 {
+      let rows = batch(&random, rows: 64, groups: 2)
+      var student = rows
+      for row in 0..<64 where random.below(100) < 6 {
+        student.logits.swapAt(2 * row, 2 * row + 1)
+      }
+      distillation.observe(heldOut: student, teacher: rows.logits)
+    }
+    #expect(
+      distillation.summary.allSatisfy { abs($0.multiplier) < 0.25 }, "\(distillation.summary)")
+    // The same flips in one cell alone are.
+    for _ in 0..<60 {
+      let rows = batch(&random, rows: 64, groups: 2)
+      var student = rows
+      for row in 0..<64 where rows.cell(row) == 3 && random.below(100) < 20 {
+        (student.logits[2 * row], student.logits[2 * row + 1]) = (1, 0)
+      }
+      distillation.observe(heldOut: student, teacher: rows.logits)
+    }
+    #expect(distillation.summary[0].multiplier < -1)
   }
 
   /// A gap that is to be closed counts whole, whatever the teacher's is.

@@ -41,7 +41,7 @@ struct AllocationSearch {
     }
   }
 
-  private let quantile: Double
+  let quantile: Double
   /// The rows that the float model decides positively.
   let positives: Int
   /// How far operating points to either side are averaged over: a quarter of the margins' standard

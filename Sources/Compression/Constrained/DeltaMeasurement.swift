@@ -42,9 +42,8 @@ struct DeltaMeasurement {
   func coded() throws -> [[[String: CodedWeights]]] {
     var all: [[[String: CodedWeights]]] = units.map { _ in [] }
     for step in steps {
-      guard !(step is FilterStep) else {
-        throw CompressionError(
-          "choice '\(step)'", "removes channels and is no way to store a tensor")
+      guard !(step is FilterStep), !(step is MixedStep) else {
+        throw CompressionError("choice '\(step)'", "is no way to store one tensor by itself")
       }
       var stored = work
       try step.apply(to: &stored)

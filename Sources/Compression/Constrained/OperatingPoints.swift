@@ -24,7 +24,17 @@ extension AllocationSearch {
   }
 
   /// The one shift of real margins that uses up the least of the limits.
+  ///
+  /// None where the decisions do not show that the operating point has moved at all: gained and lost
+  /// ones differ by no more than chance has them (McNemar's test at the limits' confidence). To follow
+  /// chance would move it.
   func bestShift(_ margins: [Float]) -> Float {
+    var (gained, lost) = (0.0, 0.0)
+    for (before, after) in zip(table.margins, margins) {
+      if before < 0 && after >= 0 { gained += 1 }
+      if before >= 0 && after < 0 { lost += 1 }
+    }
+    guard abs(gained - lost) > quantile * (gained + lost).squareRoot() else { return 0 }
     let start = Self.shift(margins, positives: positives)
     guard !limits.isBudgetOnly else { return start }
     return ([start, 0] + Self.neighbours(of: start, margins)).min {

@@ -29,8 +29,15 @@ public func compress(
     }
     return images
   }
-  guard weights.sensitivity == .none || scheme.steps.contains(where: { $0 is KMeansStep }) else {
-    throw CompressionError("scheme '\(scheme)'", "has no clusters whose sensitivity would count")
+  let isMixed = scheme.steps.contains { $0 is MixedStep }
+  guard
+    weights.sensitivity == .none || isMixed || scheme.steps.contains(where: { $0 is KMeansStep })
+  else {
+    throw CompressionError(
+      "scheme '\(scheme)'", "has no clusters or widths that a sensitivity would choose")
+  }
+  guard weights.sensitivity != .fairquant || isMixed else {
+    throw CompressionError("scheme '\(scheme)'", "has no widths that fairquant would choose")
   }
   guard weights.filterScore == .norm || scheme.steps.contains(where: { $0 is FilterStep }) else {
     throw CompressionError("scheme '\(scheme)'", "removes no filters that could be scored")

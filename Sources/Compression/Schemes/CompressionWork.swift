@@ -69,6 +69,8 @@ public struct WeightSettings: Hashable, Codable, Sendable {
     case balanced
     /// The same, with groups counting so that the largest error of a group is smallest.
     case minimax
+    /// Tensors ranked by the group that depends on them most; see `GroupImportance`.
+    case fairquant
   }
 
   /// Whether training images are looked at to store weights.

@@ -4,6 +4,7 @@ public struct Scheme: Sendable, CustomStringConvertible {
   /// Every step there is; to add one, add its type here.
   public static let known: [any CompressionStep.Type] = [
     Int8Step.self, KMeansStep.self, UniformStep.self, PruneStep.self, FilterStep.self,
+    MixedStep.self,
   ]
 
   /// What is done, in this order.
@@ -28,7 +29,8 @@ public struct Scheme: Sendable, CustomStringConvertible {
       throw CompressionError("scheme '\(text)'", "has the same step twice")
     }
     steps.sort { type(of: $0).order < type(of: $1).order }
-    if names.contains(KMeansStep.name) && names.contains(UniformStep.name) {
+    guard names.count(where: [KMeansStep.name, UniformStep.name, MixedStep.name].contains) < 2
+    else {
       throw CompressionError("scheme '\(text)'", "stores weights in two ways; choose one")
     }
     self.steps = steps

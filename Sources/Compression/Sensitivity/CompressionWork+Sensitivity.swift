@@ -19,7 +19,7 @@ extension CompressionWork {
     switch weights.sensitivity {
     case .minimax: return sensitive.minimax().coded
     case .balanced: return sensitive.code(fisher.equalShares).coded
-    case .none, .fisher: return sensitive.code(fisher.pooledShares).coded
+    case .none, .fisher, .fairquant: return sensitive.code(fisher.pooledShares).coded
     }
   }
 
