@@ -24,6 +24,9 @@ struct TuningOptions: ParsableArguments {
   @Flag(help: "Tune the entries of codebooks, but leave every weight with the entry that it has.")
   var tuneEntriesOnly = false
 
+  @Flag(help: "Learn the scales of even grids too (LSQ), for uniform:B.")
+  var tuneScales = false
+
   func validate() throws {
     if let tune, !(1...1000 ~= tune) {
       throw ValidationError("'--tune' is a number of epochs: give 1 to 1000.")
@@ -36,6 +39,9 @@ struct TuningOptions: ParsableArguments {
     }
     if tune == nil && tuneEntriesOnly {
       throw ValidationError("'--tune-entries-only' is for tuning: give '--tune' too.")
+    }
+    if tune == nil && tuneScales {
+      throw ValidationError("'--tune-scales' is for tuning: give '--tune' too.")
     }
     if tune == nil && tuneRows != nil {
       throw ValidationError("'--tune-rows' is for tuning: give '--tune' too.")
@@ -52,6 +58,7 @@ struct TuningOptions: ParsableArguments {
     settings.rate = tuneRate
     settings.seed = seed
     settings.movesCodes = !tuneEntriesOnly
+    settings.movesScales = tuneScales
     settings.limits = FairnessConstraint.allCases.flatMap { constraint in
       [
         drift.last { $0.kind == constraint.gap }.map { .init(constraint, tolerance: $0.limit) },

@@ -121,7 +121,7 @@ import Training
   /// Without limits what falls is the mean divergence from the float model's probabilities.
   @Test(arguments: ["kmeans:4", "uniform:3", "prune:0.5+kmeans:4"], [false, true])
   func `tuning brings answers nearer to the float model's and keeps the storage`(
-    scheme: String, movesCodes: Bool
+    scheme: String, movesMore: Bool
   ) throws {
     let (folder, images) = try images()
     defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -131,7 +131,8 @@ import Training
     var settings = TuningSettings(epochs: 10)
     settings.batch = 20
     settings.rate = 0.01
-    settings.movesCodes = movesCodes
+    settings.movesCodes = movesMore
+    settings.movesScales = movesMore && scheme == "uniform:3"
     let (tuned, report) = try compress(float, scheme: steps, images: images, tuning: settings)
     let rows = images.dataset.rows(in: .train)
     func divergence(_ graph: Graph) throws -> Double {
@@ -176,6 +177,11 @@ import Training
     #expect(throws: CompressionError.self) {
       try compress(float, scheme: Scheme("int8"), images: images, tuning: settings)
     }
+    settings.movesScales = true
+    #expect(throws: CompressionError.self) {
+      try compress(float, scheme: Scheme("kmeans:4"), images: images, tuning: settings)
+    }
+    settings.movesScales = false
     settings.batch = 1000
     #expect(throws: CompressionError.self) {
       try compress(float, scheme: Scheme("kmeans:4"), images: images, tuning: settings)

@@ -46,6 +46,9 @@ public func compress(
   else {
     throw CompressionError("scheme '\(scheme)'", "drops no weights that could be scored")
   }
+  guard tuning?.movesScales != true || scheme.steps.contains(where: { $0 is UniformStep }) else {
+    throw CompressionError("scheme '\(scheme)'", "has no even grids whose scales could be learned")
+  }
   if scheme.steps.count == 1, scheme.steps[0] is Int8Step {
     guard tuning == nil else {
       throw CompressionError("scheme '\(scheme)'", "has nothing to tune: int8 alone is calibrated")

@@ -55,7 +55,7 @@ extension CompressionWork {
       guard let tensor = (isReal ? float : graph).initializers[slot.name] else { continue }
       latent[slot.name] = try LatentWeights(
         tensor, coded: coded[slot.name], isAffine: weights.isAffine,
-        movesCodes: settings.movesCodes)
+        movesCodes: settings.movesCodes, movesScales: settings.movesScales)
     }
     let names = latent.keys.sorted()
 

@@ -8,7 +8,8 @@ import Tensors
 ///   move too, there is a real weight behind each: the forward pass sees the nearest entry, and
 ///   gradients pass straight through.
 /// - Of an even grid, a real weight for each code: the forward pass sees the nearest point of the
-///   grid, and gradients pass straight through where the weight is inside the grid.
+///   grid, and gradients pass straight through where the weight is inside the grid. Its scales may
+///   move too; see ``LearnedSteps``.
 /// - Of weights that are stored as they are, those weights.
 ///
 /// Source: S. Han, H. Mao, W. Dally, *Deep Compression*, ICLR 2016, section 3.3 (entries);
@@ -22,9 +23,9 @@ struct LatentWeights: Sendable {
   /// How the tensor is stored; `nil` for one that stays real.
   private(set) var coded: CodedWeights?
   private let shape: [Int]
-  private let bottom: Float
-  private let top: Float
+  private let isAffine: Bool
   private let size: Float
+  private var steps: LearnedSteps?
   private var adam: Adam
   private var adamBehind: Adam
 
@@ -35,15 +36,17 @@ struct LatentWeights: Sendable {
   ///   - coded: How they are stored; `nil` for a tensor that stays real.
   ///   - isAffine: Whether the lowest code of an even grid is used.
   ///   - movesCodes: Whether a weight may come to another entry of its codebook.
+  ///   - movesScales: Whether the scales of an even grid move.
   /// - Throws: ``CompressionError`` for codebooks of integers.
   init(
-    _ tensor: Tensor, coded: CodedWeights?, isAffine: Bool, movesCodes: Bool = false
+    _ tensor: Tensor, coded: CodedWeights?, isAffine: Bool, movesCodes: Bool = false,
+    movesScales: Bool = false
   ) throws(CompressionError) {
     self.coded = coded
     shape = tensor.shape
     let weights = tensor.floats
-    bottom = isAffine ? 0 : 1
-    top = Float(1 << (coded?.bits ?? 1) - 1)
+    self.isAffine = isAffine
+    if movesScales, case .affine(let scales, _) = coded?.meaning { steps = LearnedSteps(scales) }
     switch coded?.meaning {
     case nil, .affine: values = weights
     case .codebook(let codebook):
@@ -76,8 +79,8 @@ struct LatentWeights: Sendable {
       var result = weights
       let perChannel = weights.count / max(1, scales.count)
       for channel in scales.indices {
-        let zero = Float(zeroPoints[channel])
-        let (low, high) = ((bottom - zero) * scales[channel], (top - zero) * scales[channel])
+        let grid = grid(zeroPoint: zeroPoints[channel])
+        let (low, high) = (grid.lowerBound * scales[channel], grid.upperBound * scales[channel])
         for i in channel * perChannel..<(channel + 1) * perChannel
         where values[i] < low || values[i] > high { result[i] = 0 }
       }
@@ -129,7 +132,9 @@ struct LatentWeights: Sendable {
   ///   - rate: The largest step, as a share of the root mean square of the weights.
   ///   - number: Counts steps from 1.
   mutating func step(_ gradient: [Float], rate: Float, number: Int) {
+    let ofScales = scaleGradients(of: gradient)
     adam.step(&values, gradients(of: gradient), rate: rate * size, number: number)
+    if let ofScales { steps?.step(ofScales, rate: rate, number: number) }
     if var weights = behind {
       behind = nil
       adamBehind.step(&weights, kept(gradient), rate: rate * size, number: number)
@@ -138,19 +143,42 @@ struct LatentWeights: Sendable {
     encode()
   }
 
+  /// The gradient of every scale that moves; `nil` where none does.
+  private func scaleGradients(of weights: [Float]) -> [Float]? {
+    guard steps != nil, case .affine(let scales, let zeroPoints) = coded?.meaning else { return nil }
+    let perChannel = values.count / max(1, scales.count)
+    return scales.indices.map { channel in
+      let members = channel * perChannel..<(channel + 1) * perChannel
+      return LearnedSteps.gradient(
+        weights[members], behind: values[members], scale: scales[channel],
+        grid: grid(zeroPoint: zeroPoints[channel]))
+    }
+  }
+
+  /// The least and the greatest number of steps from zero of a channel's even grid.
+  private func grid(zeroPoint: UInt8) -> ClosedRange<Float> {
+    // Symmetric grids leave the lowest code out; a channel of zeros has zero as its lowest.
+    let bottom = isAffine || zeroPoint == 0 ? 0 : 1
+    let top = 1 << (coded?.bits ?? 1) - 1
+    return Float(bottom - Int(zeroPoint))...Float(top - Int(zeroPoint))
+  }
+
   /// Makes the stored form follow the latent numbers.
   private mutating func encode() {
     guard var coded else { return }
     switch coded.meaning {
-    case .affine(let scales, let zeroPoints):
+    case .affine(let old, let zeroPoints):
+      let scales = steps?.scales ?? old
       let perChannel = values.count / max(1, scales.count)
       for channel in scales.indices {
         let (inverse, zero) = (1 / scales[channel], Float(zeroPoints[channel]))
+        let grid = grid(zeroPoint: zeroPoints[channel])
         for i in channel * perChannel..<(channel + 1) * perChannel {
-          let code = (values[i] * inverse).rounded(.toNearestOrEven) + zero
-          coded.codes[i] = UInt8(min(max(code, bottom), top))
+          let count = (values[i] * inverse).rounded(.toNearestOrEven)
+          coded.codes[i] = UInt8(min(max(count, grid.lowerBound), grid.upperBound) + zero)
         }
       }
+      coded.meaning = .affine(scales: scales, zeroPoints: zeroPoints)
     case .codebook(var codebook):
       let shape = codebook.entries.shape
       codebook.entries =

@@ -10,6 +10,8 @@ public struct TuningSettings: Hashable, Codable, Sendable {
   public var rate = 0.002
   /// Whether weights may come to other entries of their codebooks; otherwise only entries move.
   public var movesCodes = true
+  /// Whether the scales of even grids are learned too (LSQ).
+  public var movesScales = false
   /// How far gaps may drift from the float model's.
   public var limits: [DriftDistillation.Limit] = []
   /// The share of the training rows that is kept to measure drift on, where there are limits.
