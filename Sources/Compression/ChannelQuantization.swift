@@ -73,3 +73,24 @@ public struct ChannelQuantization: Hashable, Sendable {
     return Tensor(shape: shape, values)
   }
 }
+
+extension ChannelQuantization {
+  /// The integers of codes that are 128 above them.
+  ///
+  /// - Precondition: `coded` is an even grid of 8 bits with 128 for zero.
+  init(_ coded: CodedWeights) {
+    guard case .affine(let scales, let zeroPoints) = coded.meaning,
+      zeroPoints.allSatisfy({ $0 == 128 })
+    else { preconditionFailure("these codes are not integers above 128") }
+    self.init(
+      shape: coded.shape, integers: coded.codes.map { Int8(Int($0) - 128) }, scales: scales)
+  }
+
+  /// The integers as codes that are 128 above them.
+  var coded: CodedWeights {
+    CodedWeights(
+      shape: shape, bits: 8, codes: integers.map { UInt8(Int($0) + 128) },
+      meaning: .affine(
+        scales: scales, zeroPoints: [UInt8](repeating: 128, count: scales.count)))
+  }
+}

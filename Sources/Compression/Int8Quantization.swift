@@ -18,6 +18,8 @@ public struct Int8Quantization: GraphPass {
   public var weightGrid: ChannelQuantization.Grid
   /// Weights that something else writes as whole numbers with scales; they are left alone.
   var codedWeights: Set<String> = []
+  /// Weights whose integers are known; the others are rounded to the nearest.
+  var knownWeights: [String: ChannelQuantization] = [:]
 
   /// The pass for what was found by calibration.
   public init(
@@ -58,6 +60,14 @@ public struct Int8Quantization: GraphPass {
     }
     result.removeUnreadInitializers()
     return result
+  }
+
+  /// The graph with activations quantized and weights as they are: what a step of training computes.
+  func simulated(_ graph: Graph) throws(CompressionError) -> Graph {
+    var activationsOnly = self
+    activationsOnly.codedWeights = Set(
+      BiasCorrection.layers(of: graph).map { graph.nodes[$0].inputs[1] })
+    return try activationsOnly.rewrite(graph)
   }
 
   /// Whether an operator takes the quantized form of what it reads.
@@ -110,7 +120,7 @@ public struct Int8Quantization: GraphPass {
     if node.operation == .gemm && node.int("transB", default: 0) == 0 {
       throw CompressionError(place, "its weights are stored inputs first; expected transB = 1")
     }
-    let quantized = ChannelQuantization.symmetric(weight, grid: weightGrid)
+    let quantized = knownWeights[name] ?? .symmetric(weight, grid: weightGrid)
     graph.initializers[name] = nil
     graph.initializers["\(name)_quantized"] = Tensor(shape: quantized.shape, quantized.integers)
     graph.initializers["\(name)_scale"] = Tensor(

@@ -24,7 +24,7 @@ struct TuningOptions: ParsableArguments {
   @Flag(help: "Tune the entries of codebooks, but leave every weight with the entry that it has.")
   var tuneEntriesOnly = false
 
-  @Flag(help: "Learn the scales of even grids too (LSQ), for uniform:B.")
+  @Flag(help: "Learn the scales of even grids too (LSQ), for uniform:B and int8.")
   var tuneScales = false
 
   func validate() throws {

@@ -46,24 +46,31 @@ public func compress(
   else {
     throw CompressionError("scheme '\(scheme)'", "drops no weights that could be scored")
   }
-  guard tuning?.movesScales != true || scheme.steps.contains(where: { $0 is UniformStep }) else {
+  let isPlainInt8 = scheme.steps.count == 1 && scheme.steps[0] is Int8Step
+  guard
+    tuning?.movesScales != true || isPlainInt8
+      || scheme.steps.contains(where: { $0 is UniformStep })
+  else {
     throw CompressionError("scheme '\(scheme)'", "has no even grids whose scales could be learned")
   }
-  if scheme.steps.count == 1, scheme.steps[0] is Int8Step {
-    guard tuning == nil else {
-      throw CompressionError("scheme '\(scheme)'", "has nothing to tune: int8 alone is calibrated")
-    }
+  var weights = weights
+  if isPlainInt8 {
     guard weights.rounding == .nearest else {
       throw CompressionError(
         "scheme '\(scheme)'",
         "rounds to the nearest; uniform:8+int8 can be rounded by \(weights.rounding.rawValue)")
     }
-    let images = try needed("calibration")
-    return try quantizeInt8(
-      graph, base: base, on: images.dataset, preprocessing: images.preprocessing, settings: int8)
+    guard tuning != nil else {
+      let images = try needed("calibration")
+      return try quantizeInt8(
+        graph, base: base, on: images.dataset, preprocessing: images.preprocessing, settings: int8)
+    }
+    weights.equalizes = weights.equalizes || int8.equalizes
+    if int8.correctsBias && weights.restores == .none { weights.restores = .mean }
   }
   guard !int8.keepsBatchNorms else {
-    throw CompressionError("scheme '\(scheme)'", "batch norms are kept apart with int8 alone")
+    throw CompressionError(
+      "scheme '\(scheme)'", "batch norms are kept apart with int8 alone that is not tuned")
   }
   let base = try base ?? .init(contents: ONNXFile.bytes(of: graph))
   var work = try CompressionWork(graph, weights: weights, int8: int8)
@@ -71,6 +78,7 @@ public func compress(
   for step in scheme.steps { try step.apply(to: &work) }
   work.tuning = tuning
   try work.checkRounding(of: "scheme '\(scheme)'")
+  try work.checkWeightsAreWhole()
   let looks = work.quantizesActivations || weights.looksAtImages
   return try work.result(
     scheme: "\(scheme)", base: base,
@@ -79,7 +87,7 @@ public func compress(
 }
 
 extension CompressionWork {
-  /// Restores moments, tunes and calibrates activations as asked, packs the weights and reports.
+  /// Restores moments, calibrates activations and tunes as asked, packs the weights and reports.
   mutating func result(
     scheme: String, base: CompressionReport.ModelFile, images: CompressionImages?,
     metadata: [String: String] = [:],
@@ -94,14 +102,20 @@ extension CompressionWork {
       if quantizesActivations || weights.looksAtImages {
         calibration = .init(rows, in: images.dataset)
       }
+      if quantizesActivations, tuning != nil { storeIntegers() }
       if weights.rounding != .nearest { try round(with: probe) }
       if weights.restores != .none { try restoreMoments(with: probe) }
-      if let tuning { tuned = try tune(tuning, on: images, progress: progress) }
       if quantizesActivations {
         let sites = ActivationSites(of: graph, keepsBatchNorms: false)
         let parameters = try Calibration(observer: int8.observer, grid: int8.activationGrid)
           .parameters(of: graph, at: sites, with: probe)
         activations = (sites, parameters)
+      }
+      if let tuning {
+        let rounding = activations.map {
+          Int8Quantization(sites: $0.sites, activations: $0.parameters)
+        }
+        tuned = try tune(tuning, on: images, activations: rounding, progress: progress)
       }
     }
     var result = try finished(activations: activations)

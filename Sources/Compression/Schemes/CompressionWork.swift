@@ -120,6 +120,8 @@ public struct CompressionWork {
   var keptOutputs: [String: [Int]] = [:]
   /// Weights that are stored as codes, by name.
   public var coded: [String: CodedWeights] = [:]
+  /// Which of them are written as int8 with scales, and not as packed codes.
+  var integers: Set<String> = []
   /// Which weights stay, where some are dropped.
   public var kept: [String: [Bool]] = [:]
   /// Whether activations become int8 in the end.
@@ -193,17 +195,36 @@ public struct CompressionWork {
   ) throws -> Graph {
     var result = graph
     if let activations {
-      for (name, weights) in coded where !weights.isWhole {
-        throw CompressionError(
-          "tensor '\(name)'",
-          "int8 activations need weights that are whole numbers: clusters with --codebook int8, or "
-            + "uniform weights, and none dropped")
-      }
       var quantization = Int8Quantization(
         sites: activations.sites, activations: activations.parameters, weightGrid: int8.weightGrid)
-      quantization.codedWeights = Set(coded.keys)
+      quantization.codedWeights = Set(coded.keys).subtracting(integers)
+      for name in integers {
+        if let weights = coded[name] { quantization.knownWeights[name] = .init(weights) }
+      }
       result = try quantization.rewrite(result)
     }
-    return try WeightPacking(coded: coded).rewrite(result)
+    return try WeightPacking(coded: coded.filter { !integers.contains($0.key) }).rewrite(result)
+  }
+
+  /// Makes sure that all weights go with int8 activations.
+  ///
+  /// - Throws: ``CompressionError`` where one does not.
+  func checkWeightsAreWhole() throws(CompressionError) {
+    guard quantizesActivations else { return }
+    for (name, weights) in coded where !weights.isWhole {
+      throw CompressionError(
+        "tensor '\(name)'",
+        "int8 activations need weights that are whole numbers: clusters with --codebook int8, or "
+          + "uniform weights, and none dropped")
+    }
+  }
+
+  /// Takes the weights that nothing else stores as int8 from now on.
+  mutating func storeIntegers() {
+    for name in weightNames where coded[name] == nil {
+      guard let tensor = graph.initializers[name] else { continue }
+      store(ChannelQuantization.symmetric(tensor, grid: int8.weightGrid).coded, as: name)
+      integers.insert(name)
+    }
   }
 }

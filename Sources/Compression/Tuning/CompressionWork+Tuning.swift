@@ -8,19 +8,23 @@ import Training
 extension CompressionWork {
   /// Fits what is stored to the float model's answers on training rows, gaps included.
   ///
-  /// The student is the graph with the weights that the file will give; codebooks, grids' weights
-  /// and biases move, by the gradient of ``DriftDistillation``. Where gaps have limits, a part of the
+  /// The student is the graph with the weights that the file will give, and its activations rounded as
+  /// the file's where those are int8, with the ranges that calibration found; codebooks, grids' weights
+  /// and biases move, by the gradient of ``DriftDistillation``, which passes straight through what is
+  /// rounded. Where gaps have limits, a part of the
   /// training rows is only looked at, to measure drift. Validation and test rows are not touched.
   ///
   /// - Parameters:
   ///   - settings: How.
   ///   - images: Where the rows are.
+  ///   - activations: How activations are quantized; `nil` where they are not.
   ///   - progress: Told the epoch, counted from 1, the steps done in it and their number.
   /// - Returns: What was done.
   /// - Throws: ``CompressionError`` for settings and schemes that do not go together, and what
   ///   reading images and running graphs throws.
   mutating func tune(
     _ settings: TuningSettings, on images: CompressionImages,
+    activations: Int8Quantization? = nil,
     progress: (_ epoch: Int, _ step: Int, _ of: Int) -> Void = { _, _, _ in }
   ) throws -> TuningRecord {
     try settings.validate()
@@ -47,14 +51,16 @@ extension CompressionWork {
       settings.limits, groups: dataset.groupNames, counts: dataset.counts(of: rows.fitted))
 
     let session = try TrainingSession(
-      graph, batch: settings.batch, inputShape: images.preprocessing.shape)
+      activations?.simulated(graph) ?? graph, batch: settings.batch,
+      inputShape: images.preprocessing.shape)
     var latent: [String: LatentWeights] = [:]
     for slot in session.slots {
       // Weights that were rounded with care start as they are stored.
       let isReal = coded[slot.name] != nil && weights.rounding == .nearest
       guard let tensor = (isReal ? float : graph).initializers[slot.name] else { continue }
-      latent[slot.name] = try LatentWeights(
+      latent[slot.name] = LatentWeights(
         tensor, coded: coded[slot.name], isAffine: weights.isAffine,
+        limits: integers.contains(slot.name) ? int8.weightGrid.limits : nil,
         movesCodes: settings.movesCodes, movesScales: settings.movesScales)
     }
     let names = latent.keys.sorted()

@@ -24,7 +24,9 @@ struct LatentWeights: Sendable {
   private(set) var coded: CodedWeights?
   private let shape: [Int]
   private let isAffine: Bool
+  private let limits: ClosedRange<Int>?
   private let size: Float
+  private let entrySize: Float
   private var steps: LearnedSteps?
   private var adam: Adam
   private var adamBehind: Adam
@@ -35,26 +37,23 @@ struct LatentWeights: Sendable {
   ///   - tensor: The float weights.
   ///   - coded: How they are stored; `nil` for a tensor that stays real.
   ///   - isAffine: Whether the lowest code of an even grid is used.
+  ///   - limits: The numbers of steps from zero that an even grid has, where its width does not say.
   ///   - movesCodes: Whether a weight may come to another entry of its codebook.
   ///   - movesScales: Whether the scales of an even grid move.
-  /// - Throws: ``CompressionError`` for codebooks of integers.
   init(
-    _ tensor: Tensor, coded: CodedWeights?, isAffine: Bool, movesCodes: Bool = false,
-    movesScales: Bool = false
-  ) throws(CompressionError) {
+    _ tensor: Tensor, coded: CodedWeights?, isAffine: Bool, limits: ClosedRange<Int>? = nil,
+    movesCodes: Bool = false, movesScales: Bool = false
+  ) {
     self.coded = coded
     shape = tensor.shape
     let weights = tensor.floats
     self.isAffine = isAffine
+    self.limits = limits
     if movesScales, case .affine(let scales, _) = coded?.meaning { steps = LearnedSteps(scales) }
     switch coded?.meaning {
     case nil, .affine: values = weights
     case .codebook(let codebook):
-      guard codebook.entries.elementType != .int8 else {
-        throw CompressionError(
-          "tuning", "codebooks of int8 cannot be tuned; use --codebook float16")
-      }
-      values = codebook.entries.widened?.floats ?? []
+      values = codebook.numbers
       if movesCodes {
         behind =
           coded?.kept.map { kept in weights.indices.filter { kept[$0] }.map { weights[$0] } }
@@ -64,6 +63,8 @@ struct LatentWeights: Sendable {
     }
     let sum = weights.reduce(0) { $0 + Double($1) * Double($1) }
     size = max(Float((sum / Double(max(1, weights.count))).squareRoot()), 1e-6)
+    // Entries are as large as weights are before their scales.
+    entrySize = size / Self.size(ofScalesOf: coded)
     adam = Adam(count: values.count)
     adamBehind = Adam(count: behind?.count ?? 0)
   }
@@ -133,7 +134,7 @@ struct LatentWeights: Sendable {
   ///   - number: Counts steps from 1.
   mutating func step(_ gradient: [Float], rate: Float, number: Int) {
     let ofScales = scaleGradients(of: gradient)
-    adam.step(&values, gradients(of: gradient), rate: rate * size, number: number)
+    adam.step(&values, gradients(of: gradient), rate: rate * entrySize, number: number)
     if let ofScales { steps?.step(ofScales, rate: rate, number: number) }
     if var weights = behind {
       behind = nil
@@ -145,7 +146,9 @@ struct LatentWeights: Sendable {
 
   /// The gradient of every scale that moves; `nil` where none does.
   private func scaleGradients(of weights: [Float]) -> [Float]? {
-    guard steps != nil, case .affine(let scales, let zeroPoints) = coded?.meaning else { return nil }
+    guard steps != nil, case .affine(let scales, let zeroPoints) = coded?.meaning else {
+      return nil
+    }
     let perChannel = values.count / max(1, scales.count)
     return scales.indices.map { channel in
       let members = channel * perChannel..<(channel + 1) * perChannel
@@ -155,8 +158,18 @@ struct LatentWeights: Sendable {
     }
   }
 
+  /// How large the numbers are that entries of a codebook are multiplied with.
+  private static func size(ofScalesOf coded: CodedWeights?) -> Float {
+    guard case .codebook(let codebook) = coded?.meaning, let scales = codebook.scales else {
+      return 1
+    }
+    let sum = scales.reduce(0) { $0 + Double($1) * Double($1) }
+    return max(Float((sum / Double(max(1, scales.count))).squareRoot()), 1e-20)
+  }
+
   /// The least and the greatest number of steps from zero of a channel's even grid.
   private func grid(zeroPoint: UInt8) -> ClosedRange<Float> {
+    if let limits { return Float(limits.lowerBound)...Float(limits.upperBound) }
     // Symmetric grids leave the lowest code out; a channel of zeros has zero as its lowest.
     let bottom = isAffine || zeroPoint == 0 ? 0 : 1
     let top = 1 << (coded?.bits ?? 1) - 1
@@ -181,9 +194,13 @@ struct LatentWeights: Sendable {
       coded.meaning = .affine(scales: scales, zeroPoints: zeroPoints)
     case .codebook(var codebook):
       let shape = codebook.entries.shape
-      codebook.entries =
-        codebook.entries.elementType == .float16
-        ? Tensor(halves: values, shape: shape) : Tensor(shape: shape, values)
+      switch codebook.entries.elementType {
+      case .float16: codebook.entries = Tensor(halves: values, shape: shape)
+      case .int8:
+        codebook.entries = Tensor(
+          shape: shape, values.map { Int8(min(max($0.rounded(.toNearestOrEven), -127), 127)) })
+      default: codebook.entries = Tensor(shape: shape, values)
+      }
       if let behind { coded.codes = codebook.nearestCodes(of: behind) }
       coded.meaning = .codebook(codebook)
     case .halves(let stored):

@@ -65,7 +65,7 @@ public struct CodedWeights: Hashable, Sendable {
     /// The code of each of `weights`, row-major by output channel: the entry that is nearest once
     /// multiplied with its scale.
     func nearestCodes(of weights: [Float]) -> [UInt8] {
-      let (groups, size, entries) = (self.entries.shape[0], self.entries.shape[1], values)
+      let (groups, size, entries) = (self.entries.shape[0], self.entries.shape[1], numbers)
       var scaled = weights
       if let scales {
         let perScale = max(1, weights.count / scales.count)
@@ -81,6 +81,12 @@ public struct CodedWeights: Hashable, Sendable {
           of: scaled[group * perGroup..<last],
           in: Array(entries[group * size..<(group + 1) * size]))
       }
+    }
+
+    /// What is multiplied with ``scales``, as numbers.
+    var numbers: [Float] {
+      entries.elementType == .int8
+        ? entries.values(as: Int8.self).map { Float($0) } : entries.widened?.floats ?? []
     }
 
     /// The entries as numbers, before the channels' scales.
@@ -123,10 +129,7 @@ public struct CodedWeights: Hashable, Sendable {
   private func lookedUp(in codebook: Codebook) -> [Float] {
     let groups = codebook.entries.shape[0]
     let size = codebook.entries.shape[1]
-    let entries: [Float] =
-      codebook.entries.elementType == .int8
-      ? codebook.entries.values(as: Int8.self).map { Float($0) }
-      : codebook.entries.widened?.floats ?? []
+    let entries = codebook.numbers
     let perGroup = max(1, codes.count / groups)
     var values = [Float](repeating: 0, count: codes.count)
     for i in codes.indices { values[i] = entries[i / perGroup * size + Int(codes[i])] }

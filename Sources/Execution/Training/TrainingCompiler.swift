@@ -123,6 +123,7 @@ final class TrainingCompiler {
         node, .hardSigmoid, alpha: node.float("alpha", default: 0.2),
         beta: node.float("beta", default: 0.5))
     case .hardSwish: try lowerFunction(node, .hardSwish, alpha: 1 / 6, beta: 0.5)
+    case .quantizeLinear: try lowerQuantization(node)
     default: throw ExecutionError(node, "cannot be trained; write the graph without it")
     }
   }
@@ -141,9 +142,12 @@ final class TrainingCompiler {
   }
 
   /// The single reader of `name` if it is a ReLU, which is then taken as done.
-  func fusedRelu(after name: String) -> Node? {
+  func fusedRelu(after name: String) -> Node? { fusedReader(of: name, .relu) }
+
+  /// The single reader of `name` if it does `operation`, which is then taken as done.
+  func fusedReader(of name: String, _ operation: Operation) -> Node? {
     guard let all = readers[name], all.count == 1, !isOutput(name),
-      graph.nodes[all[0]].operation == .relu
+      graph.nodes[all[0]].operation == operation
     else { return nil }
     fused.insert(all[0])
     return graph.nodes[all[0]]

@@ -40,11 +40,16 @@ enum StepKind: String, CaseIterable, Sendable {
 
 /// A list of steps being written: which kernel runs on which arrays, in order.
 struct ProgramWriter {
+  /// What runs: a kernel of oneDNN, or a function of the addresses of some arrays.
+  enum Work {
+    case kernel(Primitive, [(Argument, Operand)])
+    case function([Operand], ([UnsafeMutablePointer<Float>]) -> Void)
+  }
+
   struct Step {
     var kind: StepKind
     var name: String
-    var kernel: Primitive
-    var arguments: [(Argument, Operand)]
+    var work: Work
   }
 
   let engine: Engine
@@ -68,12 +73,26 @@ struct ProgramWriter {
     _ arguments: [(Argument, Operand)]
   ) throws {
     scratchpadByteCount = max(scratchpadByteCount, description.scratchpadByteCount)
-    for (_, operand) in arguments {
+    use(arguments.map(\.1))
+    steps.append(
+      Step(kind: kind, name: name, work: .kernel(try Primitive(description), arguments)))
+  }
+
+  /// Appends a function of float32 arrays, which is called with their addresses.
+  mutating func run(
+    _ kind: StepKind, _ name: String, on arrays: [Operand],
+    _ function: @escaping ([UnsafeMutablePointer<Float>]) -> Void
+  ) {
+    use(arrays)
+    steps.append(Step(kind: kind, name: name, work: .function(arrays, function)))
+  }
+
+  /// Keeps arrays of the arena alive until the next step at least.
+  private mutating func use(_ arrays: [Operand]) {
+    for operand in arrays {
       guard case .arena(let i) = operand.place else { continue }
       lifetimes[i] = (lifetimes[i]?.lowerBound ?? steps.count)...steps.count
     }
-    steps.append(
-      Step(kind: kind, name: name, kernel: try Primitive(description), arguments: arguments))
   }
 
   /// Where the arrays go, by number.
@@ -103,7 +122,7 @@ final class TrainingProgram {
 
   private let arena: Pages
   private let scratchpad: Pages
-  private let calls: [Call]
+  private let calls: [() throws -> Void]
   private let stream: OneDNN.Stream
 
   /// The arrays that are the caller's images.
@@ -130,20 +149,34 @@ final class TrainingProgram {
     }
     var inputs: [Memory] = []
     calls = try writer.steps.map { step in
-      let description = step.kernel.description
-      var memories: [Argument: Memory] = [:]
-      for (argument, operand) in step.arguments {
-        let memory = try Memory(operand.layout, on: writer.engine, at: address(operand))
-        memories[argument] = memory
-        if operand.place == .input { inputs.append(memory) }
+      switch step.work {
+      case .function(let arrays, let function):
+        let addresses = arrays.map { address($0).assumingMemoryBound(to: Float.self) }
+        return {
+          try stream.wait()
+          function(addresses)
+        }
+      case .kernel(let kernel, let arguments):
+        var memories: [Argument: Memory] = [:]
+        for (argument, operand) in arguments {
+          let memory = try Memory(operand.layout, on: writer.engine, at: address(operand))
+          memories[argument] = memory
+          if operand.place == .input { inputs.append(memory) }
+        }
+        if kernel.description.scratchpadByteCount > 0 {
+          memories[.scratchpad] = try Memory(
+            kernel.description.layout(of: .scratchpad), on: writer.engine, at: scratchpad.pointer)
+        }
+        let call = Call(kernel, memories)
+        return { try call.run(on: stream) }
       }
-      if description.scratchpadByteCount > 0 {
-        memories[.scratchpad] = try Memory(
-          description.layout(of: .scratchpad), on: writer.engine, at: scratchpad.pointer)
-      }
-      return Call(step.kernel, memories)
     }
-    names = writer.steps.map { "\($0.name) \($0.kernel.description.implementation)" }
+    names = writer.steps.map { step in
+      switch step.work {
+      case .kernel(let kernel, _): "\(step.name) \(kernel.description.implementation)"
+      case .function: step.name
+      }
+    }
     self.inputs = inputs
     seconds = .init(repeating: .infinity, count: calls.count)
   }
@@ -151,7 +184,7 @@ final class TrainingProgram {
   /// Runs the steps of `range` in order.
   func run(_ range: Range<Int>) throws {
     if measures { return try runMeasured(range) }
-    for i in range { try calls[i].run(on: stream) }
+    for i in range { try calls[i]() }
     try stream.wait()
   }
 
@@ -159,7 +192,7 @@ final class TrainingProgram {
     let clock = ContinuousClock()
     for i in range {
       let time = try clock.measure {
-        try calls[i].run(on: stream)
+        try calls[i]()
         try stream.wait()
       }
       seconds[i] = min(seconds[i], time / .seconds(1))
