@@ -89,6 +89,7 @@ struct Bench {
       report(.part(file, isMade: false))
       let before = try base.map { try ONNXFile.read(book.path($0.file)) }
       switch recipe.work {
+      case .take(let take): try ONNXFile.write(try take(seed), to: book.path(file))
       case .train(let train):
         let result = try train(seed, before, report)
         if let log {

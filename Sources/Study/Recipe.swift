@@ -1,5 +1,6 @@
 import Compression
 import Fairness
+import Files
 import Graphs
 import Training
 
@@ -28,8 +29,10 @@ extension Study {
     var work: Work
   }
 
-  /// The three ways in which a line of the tables is made.
+  /// The ways in which a line of the tables is made.
   enum Work {
+    /// A model was trained before, and is taken as it is.
+    case take((_ seed: UInt64) throws -> Graph)
     /// A model is trained, from the base model's weights if it has a base.
     case train((_ seed: UInt64, _ base: Graph?, _ report: (Event) -> Void) throws -> TrainingResult)
     /// The base model is made smaller.
@@ -43,7 +46,7 @@ extension Study {
     /// The key of ``StudyResult/Model/kind``.
     var kind: StudyResult.Kind {
       switch self {
-      case .train: .trained
+      case .take, .train: .trained
       case .compress: .compressed
       case .repair: .repaired
       }
@@ -82,6 +85,18 @@ extension Study {
           report(.training($0, epochs: settings.epochs))
         }
       })
+  }
+
+  /// The model that everything starts from: one that was given for the seed, or else a trained one.
+  func first(_ model: String, _ title: String) -> Recipe {
+    guard !settings.given.isEmpty else { return trained(model, title) }
+    func path(_ seed: UInt64) -> String {
+      settings.given[settings.seeds.firstIndex(of: seed) ?? 0]
+    }
+    return Recipe(
+      model: model, title: title, base: nil,
+      settings: { seed in SHA256.hex(try Files.read(path(seed))) },
+      work: .take { seed in try ONNXFile.read(path(seed)) })
   }
 
   /// A model that `make` makes smaller from `base`, as `settings` say.

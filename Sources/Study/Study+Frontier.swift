@@ -42,7 +42,7 @@ public struct FrontierSettings: Hashable, Codable, Sendable {
 extension Study {
   /// The lines of a frontier: for every size what one would do without limits, and under them.
   func frontierRecipes(_ frontier: FrontierSettings) -> [Recipe] {
-    var all = [trained("fine-tuned", "Fine-tuned (normal)")]
+    var all = [first("fine-tuned", "Fine-tuned (normal)")]
     for clusters in frontier.clusters {
       all += withoutLimits(clusters, frontier) + underLimits(clusters, frontier)
     }

@@ -8,7 +8,7 @@ extension Study {
 
   private var posterRecipes: [Recipe] {
     [
-      trained("fine-tuned", "Fine-tuned (normal)"),
+      first("fine-tuned", "Fine-tuned (normal)"),
       quantized("int8", "Quantized", of: "fine-tuned"),
       trained("fairalm", "FairALM, before quantization", from: "fine-tuned") {
         $0.fairALM = FairALMSettings()

@@ -16,6 +16,8 @@ public struct Study {
   public struct Settings: Hashable, Codable, Sendable {
     /// The seeds of the training runs; one model of each kind is made for each.
     public var seeds: [UInt64] = [0]
+    /// Models that were trained already, one for each of `seeds`; empty where the study trains them.
+    public var given: [String] = []
     /// How models are trained; the seed is replaced by each of `seeds`.
     public var training = TrainingSettings()
     /// The epochs of models that go on from a trained one, such as FairALM's.

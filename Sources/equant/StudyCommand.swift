@@ -61,8 +61,17 @@ struct StudyCommand: ParsableCommand {
       """)
   var preset = Preset.demo
 
-  @Option(help: "How many training runs, with the seeds 0, 1, …")
-  var seeds = 1
+  @Option(help: "How many training runs, with the seeds 0, 1, … (default: 1)")
+  var seeds: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      A model of 'equant train' to start from instead of training one; more than once for several \
+      training runs.
+      """, valueName: "file"),
+    completion: .file(extensions: ["onnx"]))
+  var base: [String] = []
 
   @Option(
     help: ArgumentHelp(
@@ -98,7 +107,12 @@ struct StudyCommand: ParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func validate() throws {
-    guard seeds >= 1 else { throw ValidationError("'--seeds' counts runs: give 1 or more.") }
+    guard seeds ?? 1 >= 1 else { throw ValidationError("'--seeds' counts runs: give 1 or more.") }
+    if !base.isEmpty && (seeds != nil || weights != nil || epochs != nil || size != nil) {
+      throw ValidationError(
+        "'--base' is instead of training: leave '--seeds', '--weights', '--epochs' and '--size' out."
+      )
+    }
     if preset != .frontier && (clusters != nil || tune != nil || tuneRows != nil) {
       throw ValidationError(
         "'--clusters', '--tune' and '--tune-rows' are for '--preset frontier'.")
@@ -116,7 +130,7 @@ struct StudyCommand: ParsableCommand {
     let dataset = try FaceDataset.celebA(
       folder, target: target, protected: protected.isEmpty ? ["Male"] : protected)
     for warning in dataset.warnings { progress.say("warning: \(warning)") }
-    let settings = settings()
+    let settings = try settings(for: dataset)
     let recording = try record(settings, dataset, data: folder)
     let study = Study(
       settings, dataset: dataset, folder: out,
@@ -174,9 +188,9 @@ struct StudyCommand: ParsableCommand {
       in: storeOptions, quiet: output.quiet)
   }
 
-  private func settings() -> Study.Settings {
+  private func settings(for dataset: FaceDataset) throws -> Study.Settings {
     var settings = Study.Settings()
-    settings.seeds = (0..<UInt64(seeds)).map { $0 }
+    settings.seeds = (0..<UInt64(base.isEmpty ? seeds ?? 1 : base.count)).map { $0 }
     settings.training.optimizer.learningRate = weights == nil ? 0.05 : 0.01
     settings.training.precision = .automatic
     switch preset {
@@ -204,8 +218,31 @@ struct StudyCommand: ParsableCommand {
       settings.furtherEpochs = min(epochs, settings.furtherEpochs)
     }
     if let size { settings.training.preprocessing.size = size }
+    settings.given = base
+    for (number, path) in base.enumerated() {
+      let description = try description(of: path, for: dataset)
+      if number == 0 { settings.training.preprocessing = description.preprocessing }
+      guard description.preprocessing == settings.training.preprocessing else {
+        throw FileError(path, "expects other images than \(base[0]): give models that are alike")
+      }
+    }
     if let limit { settings.training.limit = limit }
     return settings
+  }
+
+  /// What a given model is, if it goes with the data.
+  private func description(of path: String, for dataset: FaceDataset) throws -> ModelDescription {
+    let description: ModelDescription
+    do {
+      description = try ModelDescription(of: ONNXFile.read(path))
+    } catch let error as TrainingError {
+      throw FileError(path, "\(error)")
+    }
+    guard description.target == dataset.target else {
+      throw FileError(
+        path, "predicts \(description.target), expected \(dataset.target): give --target")
+    }
+    return description
   }
 
   private var frontier: FrontierSettings {

@@ -235,6 +235,26 @@ import FoundationXML
     let made = try modificationDate(of: "\(out)/seed-0/limits-16.onnx")
     #expect(try RunningCommand(arguments).wait().output == first.output)
     #expect(try modificationDate(of: "\(out)/seed-0/limits-16.onnx") == made)
+    // The same from models that are there: nothing is trained, and each is a run.
+    let model = "\(out)/seed-0/fine-tuned.onnx"
+    let given = try RunningCommand([
+      "study", "--preset", "frontier", "--data", task.folder, "--target", "Warm", "--out",
+      "\(out)-given", "--base", model, "--base", model, "--clusters", "16", "--models",
+      "uniform-16", "--quiet",
+    ]).wait()
+    #expect(given.status == 0, "\(given.errors)")
+    #expect(!Files.exists("\(out)-given/seed-0/fine-tuned.checkpoint"))
+    for seed in 0...1 {
+      #expect(
+        try Files.read("\(out)-given/seed-\(seed)/uniform-16.csv")
+          == Files.read("\(out)/seed-0/uniform-16.csv"))
+    }
+    let other = try RunningCommand([
+      "study", "--preset", "frontier", "--data", task.folder, "--target", "Male", "--protected",
+      "Warm", "--out", "\(out)-other", "--base", model,
+    ]).wait()
+    #expect(isRefusal(other, naming: model, "predicts Warm"), "\(other)")
+    #expect(try equantStatus(["study", "--base", model, "--seeds", "2"]) == 64)
     for wrong in [["--clusters", "12"], ["--clusters", "16,16"], ["--tune", "0"]] {
       #expect(try equantStatus(["study", "--preset", "frontier"] + wrong) == 64)
     }
