@@ -9,9 +9,25 @@ public struct FileError: Error, Hashable, CustomStringConvertible {
   public var problem: String
 
   /// A problem in the file at `path`.
+  ///
+  /// Line breaks and other control characters of `problem` become spaces: it may quote names out of
+  /// the file, which could otherwise forge lines or command the terminal.
   public init(_ path: String, _ problem: String) {
     self.path = path
-    self.problem = problem
+    let isPlain = problem.unicodeScalars.allSatisfy { !Self.breaksLines($0) }
+    self.problem =
+      isPlain
+      ? problem
+      : String(
+        String.UnicodeScalarView(
+          problem.unicodeScalars.map { Self.breaksLines($0) ? " " : $0 }))
+  }
+
+  private static func breaksLines(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .control, .lineSeparator, .paragraphSeparator: true
+    default: false
+    }
   }
 
   /// The reason of the last failed system call, as in `No such file or directory`.

@@ -27,6 +27,13 @@ struct TuningOptions: ParsableArguments {
   @Flag(help: "Learn the scales of even grids too (LSQ), for uniform:B and int8.")
   var tuneScales = false
 
+  @Flag(
+    help: """
+      With 'prune:S', drop weights little by little in the first half of tuning instead of all at \
+      once before it.
+      """)
+  var gradual = false
+
   func validate() throws {
     if let tune, !(1...1000 ~= tune) {
       throw ValidationError("'--tune' is a number of epochs: give 1 to 1000.")
@@ -43,6 +50,9 @@ struct TuningOptions: ParsableArguments {
     if tune == nil && tuneScales {
       throw ValidationError("'--tune-scales' is for tuning: give '--tune' too.")
     }
+    if tune == nil && gradual {
+      throw ValidationError("'--gradual' is for tuning: give '--tune' too.")
+    }
     if tune == nil && tuneRows != nil {
       throw ValidationError("'--tune-rows' is for tuning: give '--tune' too.")
     }
@@ -56,6 +66,7 @@ struct TuningOptions: ParsableArguments {
     var settings = TuningSettings(epochs: tune)
     settings.limit = tuneRows
     settings.rate = tuneRate
+    settings.isGradual = gradual
     settings.seed = seed
     settings.movesCodes = !tuneEntriesOnly
     settings.movesScales = tuneScales

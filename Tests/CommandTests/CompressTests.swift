@@ -20,7 +20,7 @@ import Testing
 
   @Test(arguments: [
     ["--max-gap", "equalOpportunity=0.05"], ["--explain"], ["--choice", "kmeans:4"],
-    ["--tune-entries-only"], ["--tune-scales"],
+    ["--tune-entries-only"], ["--gradual"], ["--tune-scales"],
     ["--budget", "much"], ["--budget", "-3MB"],
     ["--budget", "1MB", "--max-drift", "equalOpportunity"],
     ["--budget", "1MB", "--max-drift", "luck=0.1"],

@@ -168,6 +168,12 @@ func smallGraph() -> Graph {
     #expect(message { $0.clearGraph() } == "m.onnx: the file: holds no ONNX graph")
   }
 
+  /// A name may hold anything; what is said of it stays one line and no command to a terminal.
+  @Test func `names cannot forge lines`() {
+    let error = FileError("m.onnx", "node 'a\nError: b\u{1b}[31m': 'Odd\r\n\u{2028}ü'")
+    #expect(error.problem == "node 'a Error: b [31m': 'Odd   ü'")
+  }
+
   @Test func `a graph that does not hang together is not written`() throws {
     let folder = try temporaryFolder()
     defer { try? FileManager.default.removeItem(atPath: folder) }

@@ -124,6 +124,8 @@ public struct CompressionWork {
   var integers: Set<String> = []
   /// Which weights stay, where some are dropped.
   public var kept: [String: [Bool]] = [:]
+  /// How they were chosen.
+  var pruning: MagnitudePruning?
   /// Whether activations become int8 in the end.
   public var quantizesActivations = false
   /// How weights are stored.

@@ -138,6 +138,7 @@ public struct PruneStep: CompressionStep {
   /// Does it.
   public func apply(to work: inout CompressionWork) throws {
     let pruning = MagnitudePruning(sparsity: sparsity, scope: work.weights.pruningScope)
+    work.pruning = pruning
     let names = work.weightNames
     let tensors = names.compactMap { work.graph.initializers[$0] }
     for ((name, tensor), kept) in zip(zip(names, tensors), try work.kept(names, by: pruning)) {

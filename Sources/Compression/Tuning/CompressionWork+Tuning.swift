@@ -61,7 +61,8 @@ extension CompressionWork {
       latent[slot.name] = LatentWeights(
         tensor, coded: coded[slot.name], isAffine: weights.isAffine,
         limits: integers.contains(slot.name) ? int8.weightGrid.limits : nil,
-        movesCodes: settings.movesCodes, movesScales: settings.movesScales)
+        movesCodes: settings.movesCodes, dropsGradually: settings.isGradual,
+        movesScales: settings.movesScales)
     }
     let names = latent.keys.sorted()
 
@@ -70,6 +71,8 @@ extension CompressionWork {
       settings.limits.isEmpty
       ? nil : loader(dataset, rows.heldOut, images, settings, balances: true)
     let steps = fitted.batchesPerEpoch
+    let dropping = try gradualPruning(settings, steps: steps * settings.epochs)
+    let dropped = names.filter { coded[$0]?.kept != nil }
     var losses: [Double] = []
     var number = 0
     for epoch in 1...settings.epochs {
@@ -81,6 +84,10 @@ extension CompressionWork {
         {
           let (student, known) = try teacher.asked(about: next, session)
           distillation.observe(heldOut: student, teacher: known)
+        }
+        if let kept = dropping?.kept(dropped.compactMap { latent[$0]?.real }, at: number) {
+          for (name, kept) in zip(dropped, kept) { latent[name]?.keep(kept) }
+          try session.load(parameters: latent.mapValues(\.decoded))
         }
         let (student, known) = try teacher.asked(about: batch, session)
         let (loss, gradients) = distillation.evaluate(student, teacher: known)

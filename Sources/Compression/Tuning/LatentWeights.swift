@@ -39,10 +39,11 @@ struct LatentWeights: Sendable {
   ///   - isAffine: Whether the lowest code of an even grid is used.
   ///   - limits: The numbers of steps from zero that an even grid has, where its width does not say.
   ///   - movesCodes: Whether a weight may come to another entry of its codebook.
+  ///   - dropsGradually: Whether weights that are dropped are still known, so that they may come back.
   ///   - movesScales: Whether the scales of an even grid move.
   init(
     _ tensor: Tensor, coded: CodedWeights?, isAffine: Bool, limits: ClosedRange<Int>? = nil,
-    movesCodes: Bool = false, movesScales: Bool = false
+    movesCodes: Bool = false, dropsGradually: Bool = false, movesScales: Bool = false
   ) {
     self.coded = coded
     shape = tensor.shape
@@ -59,7 +60,9 @@ struct LatentWeights: Sendable {
           coded?.kept.map { kept in weights.indices.filter { kept[$0] }.map { weights[$0] } }
           ?? weights
       }
-    case .halves(let stored): values = stored.widened?.floats ?? []
+    case .halves(let stored):
+      values = stored.widened?.floats ?? []
+      if dropsGradually { behind = weights }
     }
     let sum = weights.reduce(0) { $0 + Double($1) * Double($1) }
     size = max(Float((sum / Double(max(1, weights.count))).squareRoot()), 1e-6)
@@ -68,6 +71,9 @@ struct LatentWeights: Sendable {
     adam = Adam(count: values.count)
     adamBehind = Adam(count: behind?.count ?? 0)
   }
+
+  /// The real weights, dropped ones too where they are still known.
+  var real: Tensor { Tensor(shape: shape, behind ?? values) }
 
   /// The weights as any runtime will see them.
   var decoded: Tensor { coded?.decoded ?? Tensor(shape: shape, values) }
@@ -133,6 +139,16 @@ struct LatentWeights: Sendable {
   ///   - rate: The largest step, as a share of the root mean square of the weights.
   ///   - number: Counts steps from 1.
   mutating func step(_ gradient: [Float], rate: Float, number: Int) {
+    if case .halves = coded?.meaning, let dense = behind, let kept = coded?.kept {
+      // The dropped ones stay as they are.
+      var weights = dense
+      behind = nil
+      adamBehind.step(&weights, gradient, rate: rate * size, number: number)
+      for i in weights.indices where !kept[i] { weights[i] = dense[i] }
+      behind = weights
+      encode()
+      return
+    }
     let ofScales = scaleGradients(of: gradient)
     adam.step(&values, gradients(of: gradient), rate: rate * entrySize, number: number)
     if let ofScales { steps?.step(ofScales, rate: rate, number: number) }
@@ -176,6 +192,12 @@ struct LatentWeights: Sendable {
     return Float(bottom - Int(zeroPoint))...Float(top - Int(zeroPoint))
   }
 
+  /// Drops all weights but some, where dropped ones are still known.
+  mutating func keep(_ kept: [Bool]) {
+    coded?.kept = kept
+    encode()
+  }
+
   /// Makes the stored form follow the latent numbers.
   private mutating func encode() {
     guard var coded else { return }
@@ -203,8 +225,11 @@ struct LatentWeights: Sendable {
       }
       if let behind { coded.codes = codebook.nearestCodes(of: behind) }
       coded.meaning = .codebook(codebook)
-    case .halves(let stored):
-      coded.meaning = .halves(Tensor(halves: values, shape: stored.shape))
+    case .halves:
+      if let behind {
+        values = behind.indices.filter { coded.kept?[$0] ?? true }.map { behind[$0] }
+      }
+      coded.meaning = .halves(Tensor(halves: values, shape: [values.count]))
     }
     self.coded = coded
   }

@@ -12,6 +12,8 @@ public struct TuningSettings: Hashable, Codable, Sendable {
   public var movesCodes = true
   /// Whether the scales of even grids are learned too (LSQ).
   public var movesScales = false
+  /// Whether weights are dropped little by little in the first half; otherwise all at once before it.
+  public var isGradual = false
   /// How far gaps may drift from the float model's.
   public var limits: [DriftDistillation.Limit] = []
   /// The share of the training rows that is kept to measure drift on, where there are limits.

@@ -1,0 +1,51 @@
+import Tensors
+
+/// Weights dropped little by little while the others are fitted.
+///
+/// The share that is dropped rises from nothing to the last one along a cubic, fast while there is much
+/// to spare: `s (1 - (1 - t / T)³)` at step `t` of `T`. Whoever was dropped keeps the value it had and
+/// may come back as long as the share rises.
+///
+/// Source: M. Zhu, S. Gupta, *To Prune, or Not to Prune*, 2017, equation 1
+/// <https://arxiv.org/abs/1710.01878>.
+struct GradualPruning: Sendable {
+  /// What is dropped in the end, and how weights are compared.
+  let pruning: MagnitudePruning
+  /// The step at which the last share is reached, at least 1.
+  let steps: Int
+  /// How many steps lie between two looks.
+  static let interval = 10
+
+  /// The share that is dropped at a step, counted from 0.
+  func sparsity(at step: Int) -> Double {
+    let left = 1 - Double(min(max(step, 0), steps)) / Double(steps)
+    return pruning.sparsity * (1 - left * left * left)
+  }
+
+  /// Which weights stay at a step; `nil` where nothing changes.
+  func kept(_ tensors: [Tensor], at step: Int) -> [[Bool]]? {
+    guard step == steps || (step < steps && step % Self.interval == 0) else { return nil }
+    return MagnitudePruning(sparsity: sparsity(at: step), scope: pruning.scope).kept(tensors)
+  }
+}
+
+extension CompressionWork {
+  /// How weights are dropped while tuning, where that is asked for.
+  ///
+  /// - Throws: ``CompressionError`` for schemes in which it cannot be done.
+  func gradualPruning(_ settings: TuningSettings, steps: Int) throws -> GradualPruning? {
+    guard settings.isGradual else { return nil }
+    let isAlone =
+      !coded.isEmpty
+      && coded.values.allSatisfy { weights in
+        if case .halves = weights.meaning { true } else { false }
+      }
+    guard let pruning, isAlone, pruning.scope != .twoOfFour, weights.pruningScore == .magnitude
+    else {
+      throw CompressionError(
+        "tuning",
+        "drops weights gradually only for prune:S alone, by magnitude, globally or by layer")
+    }
+    return GradualPruning(pruning: pruning, steps: max(1, steps / 2))
+  }
+}
