@@ -38,7 +38,8 @@ extension CompressCommand {
       isFeasible = found.graph != nil
       try finish(recording, found.outcome, limits)
       try output.write(found.outcome) {
-        found.outcome.text(out: out, limits: limits, closest: constrained.closest)
+        found.outcome.text(
+          out: out, limits: limits, closest: constrained.closest, isTuned: tuning != nil)
       }
     }
     if !isFeasible { throw ExitCode(2) }

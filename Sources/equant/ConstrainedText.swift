@@ -3,7 +3,9 @@ import Foundation
 
 extension ConstrainedCompression.Outcome {
   /// The outcome for people.
-  func text(out: String, limits: CompressionLimits, closest: String?) -> String {
+  func text(
+    out: String, limits: CompressionLimits, closest: String?, isTuned: Bool
+  ) -> String {
     var lines = [
       isFeasible
         ? "feasible: \(out) is \(bytes) bytes, \(String(format: "%.1f", ratio)) times smaller"
@@ -14,6 +16,9 @@ extension ConstrainedCompression.Outcome {
       lines.append(
         "the closest point found has \(bytes) bytes (\(String(format: "%.1f", ratio)) times smaller)"
           + (closest.map { ": \($0), without a certificate" } ?? ""))
+      if !isTuned {
+        lines.append("with --tune 1 it is fitted to the float model's answers, which may keep them")
+      }
     }
     lines += selection.table("on the rows of choice")
     lines += verification.table("on rows that no choice has seen")

@@ -132,6 +132,7 @@ import FoundationXML
       "--budget", "8MB", "--max-drift", "equalOpportunity=0.01", "--closest", closest)
     #expect(strict.status == 2 && strict.output.hasPrefix("infeasible: drift of equalOpportunity"))
     #expect(strict.output.contains("NOT KEPT") && strict.output.contains(closest))
+    #expect(strict.output.contains("with --tune 1"))
     #expect(!Files.exists(small))
     let refused = try equant("verify-certificate", closest, "--data", folder)
     #expect(isRefusal(refused, naming: closest, "carries no certificate"), "\(refused)")

@@ -197,6 +197,34 @@ struct TinyNetwork {
     }
   }
 
+  /// Row by row, as Fisher information is measured: the smallest images there are.
+  @Test(arguments: TinyNetwork.names.filter { !$0.contains("normalization") })
+  func `gradients of rows add up to those of their batch`(name: String) throws {
+    let (graph, input) = TinyNetwork.named(name)
+    let images = FormulaWeights.images([Self.batch] + input).floats
+    func gradients(_ rows: Range<Int>, _ session: TrainingSession) throws -> [String: [Float]] {
+      let perRow = input.reduce(1, *)
+      _ = try images[rows.lowerBound * perRow..<rows.upperBound * perRow].withUnsafeBufferPointer {
+        Array(try session.forward($0))
+      }
+      try direction[rows.lowerBound * 2..<rows.upperBound * 2].withUnsafeBufferPointer {
+        try session.backward($0)
+      }
+      return try session.tensors(of: .gradients).mapValues(\.floats)
+    }
+    let all = try gradients(
+      0..<Self.batch, TrainingSession(graph, batch: Self.batch, inputShape: input))
+    let single = try TrainingSession(graph, batch: 1, inputShape: input)
+    let rows = try (0..<Self.batch).map { try gradients($0..<$0 + 1, single) }
+    for (parameter, whole) in all {
+      let size = whole.reduce(0) { max($0, abs($1)) }
+      for i in whole.indices {
+        let sum = rows.reduce(0) { $0 + ($1[parameter]?[i] ?? .nan) }
+        #expect(abs(sum - whole[i]) <= 1e-4 * size + 1e-6, "\(parameter) \(i)")
+      }
+    }
+  }
+
   @Test(arguments: TinyNetwork.names.filter { !$0.contains("normalization") })
   func `logits equal the definition's`(name: String) throws {
     let (graph, input) = TinyNetwork.named(name)

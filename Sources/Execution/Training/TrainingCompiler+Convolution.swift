@@ -63,10 +63,15 @@ extension TrainingCompiler {
         if let bias {
           let sum = Operand(
             layout: try Layout([1, shape[1], 1, 1], .float32), place: bias.gradient.place)
-          try writer.run(
-            .convolutionBackwardWeights, node.name,
-            .reduction(.sum, source: gradient.layout, destination: sum.layout, on: engine),
-            [(.source, gradient), (.destination, sum)])
+          if gradient.layout.shape == sum.layout.shape {
+            // A single pixel of a single image is its own sum, which oneDNN does not reduce.
+            try copy(gradient, to: sum, .convolutionBackwardWeights, node.name)
+          } else {
+            try writer.run(
+              .convolutionBackwardWeights, node.name,
+              .reduction(.sum, source: gradient.layout, destination: sum.layout, on: engine),
+              [(.source, gradient), (.destination, sum)])
+          }
         }
       }
       guard source.needsGradient else { return }
