@@ -190,8 +190,8 @@ public struct FrontierFigure: Sendable {
     let y = top + Double((names.count + 3) / 4) * 22
     parts.append(
       "<text x=\"20\" y=\"\(y + 4)\" fill=\"#555\">Bars are 95 % intervals, cut off at the "
-        + "edges. Hollow: the limits were refused. A number beside a mark: its value, outside the panel.</text>"
-    )
+        + "edges. Hollow: the limits were refused. A number beside a mark: its value, outside the "
+        + "panel.</text>")
     return parts
   }
 

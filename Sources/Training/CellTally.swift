@@ -18,9 +18,8 @@ struct CellTally: Hashable, Sendable {
   mutating func add(_ batch: LabelledLogits) {
     for row in 0..<batch.count {
       let cell = batch.cell(row)
-      let isPositive = batch.logits[2 * row + 1] >= batch.logits[2 * row]
       rows[cell] += 1
-      if isPositive != (batch.labels[row] == 1) { errors[cell] += 1 }
+      if batch.isPositive(row) != (batch.labels[row] == 1) { errors[cell] += 1 }
     }
   }
 
@@ -41,6 +40,9 @@ struct CellTally: Hashable, Sendable {
 extension LabelledLogits {
   /// The cell of group and label that a row is in.
   func cell(_ row: Int) -> Int { 2 * Int(groups[row]) + Int(labels[row]) }
+
+  /// How a row of two classes is decided.
+  func isPositive(_ row: Int) -> Bool { logits[2 * row + 1] >= logits[2 * row] }
 
   /// The mean of `values`, one for each row, over every cell; `nil` with fewer rows than `minimum`.
   func cellMeans(_ values: [Double], groups: Int, minimum: Int = 1) -> (

@@ -61,6 +61,7 @@ public struct DriftDistillation: Sendable {
         // A difference of two decisions about one row is 0 where they agree.
         return sum + weight * weight * flipped[cell] / (rows[cell] * rows[cell])
       }
+      // 95 % of a normal distribution lies below so many standard deviations.
       return 1.645 * variance.squareRoot()
     }
 
@@ -181,9 +182,8 @@ public struct DriftDistillation: Sendable {
     student.add(batch)
     teacher.add(anchor)
     for cell in flipped.indices { flipped[cell] *= memory }
-    for row in 0..<batch.count {
-      func isPositive(_ logits: [Float]) -> Bool { logits[2 * row + 1] >= logits[2 * row] }
-      if isPositive(batch.logits) != isPositive(logits) { flipped[batch.cell(row)] += 1 }
+    for row in 0..<batch.count where batch.isPositive(row) != anchor.isPositive(row) {
+      flipped[batch.cell(row)] += 1
     }
     for (j, distance) in distances.enumerated() {
       let tolerance =

@@ -118,6 +118,9 @@ struct CompressCommand: ParsableCommand {
     if constrained.dryRun && tuningOptions.tune != nil {
       throw ValidationError("Give '--dry-run' or '--tune', not both: nothing is run, or tuned.")
     }
+    if constrained.budget != nil && tuningOptions.gradual {
+      throw ValidationError("'--gradual' is for '--scheme prune:S', not for '--budget'.")
+    }
     if constrained.budget != nil && scheme != nil {
       throw ValidationError("Give '--scheme' or '--budget', not both.")
     }

@@ -28,6 +28,7 @@ import Testing
     ["--budget", "1MB", "--confidence", "1"],
     ["--budget", "1MB", "--scheme", "int8"],
     ["--budget", "1MB", "--selection-count", "0"],
+    ["--budget", "1MB", "--tune", "1", "--gradual"],
     ["--dry-run"], ["--budget", "1MB", "--dry-run", "--tune", "1"],
     ["--budget", "1MB", "--rounding", "gptq"], ["--budget", "1MB", "--sensitivity", "minimax"],
     ["--rounding", "up"], ["--scheme", "filters:0.5", "--filter-score", "luck"],

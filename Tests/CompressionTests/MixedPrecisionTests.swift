@@ -152,6 +152,20 @@ import Training
     }
   }
 
+  @Test func `scales of mixed widths are learned too`() throws {
+    let faces = try SmallFaces()
+    let images = CompressionImages(faces.dataset, preprocessing: Preprocessing(size: 8))
+    func made(movesScales: Bool) throws -> Graph {
+      var tuning = TuningSettings(epochs: 2)
+      tuning.batch = 8
+      tuning.movesScales = movesScales
+      return try compress(
+        SmallNetwork.graph(seed: 3), scheme: Scheme("mixed:3"), images: images, tuning: tuning
+      ).graph
+    }
+    #expect(try made(movesScales: true).initializers != made(movesScales: false).initializers)
+  }
+
   @Test(arguments: [
     "mixed", "mixed:1", "mixed:9", "mixed:x", "mixed:4+kmeans:4", "mixed:4+uniform:4",
   ])

@@ -48,7 +48,7 @@ public func compress(
   }
   let isPlainInt8 = scheme.steps.count == 1 && scheme.steps[0] is Int8Step
   guard
-    tuning?.movesScales != true || isPlainInt8
+    tuning?.movesScales != true || isPlainInt8 || isMixed
       || scheme.steps.contains(where: { $0 is UniformStep })
   else {
     throw CompressionError("scheme '\(scheme)'", "has no even grids whose scales could be learned")

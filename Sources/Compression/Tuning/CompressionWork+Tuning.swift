@@ -11,8 +11,8 @@ extension CompressionWork {
   /// The student is the graph with the weights that the file will give, and its activations rounded as
   /// the file's where those are int8, with the ranges that calibration found; codebooks, grids' weights
   /// and biases move, by the gradient of ``DriftDistillation``, which passes straight through what is
-  /// rounded. Where gaps have limits, a part of the
-  /// training rows is only looked at, to measure drift. Validation and test rows are not touched.
+  /// rounded. Where gaps have limits, a part of the training rows is only looked at, to measure drift.
+  /// Validation and test rows are not touched.
   ///
   /// - Parameters:
   ///   - settings: How.
@@ -28,6 +28,7 @@ extension CompressionWork {
     progress: (_ epoch: Int, _ step: Int, _ of: Int) -> Void = { _, _, _ in }
   ) throws -> TuningRecord {
     try settings.validate()
+    let pruning = try gradualPruning(settings)
     let dataset = images.dataset
     guard dataset.classNames.count == 2 else {
       throw CompressionError("tuning", "is for two classes, not \(dataset.classNames.count)")
@@ -71,7 +72,9 @@ extension CompressionWork {
       settings.limits.isEmpty
       ? nil : loader(dataset, rows.heldOut, images, settings, balances: true)
     let steps = fitted.batchesPerEpoch
-    let dropping = try gradualPruning(settings, steps: steps * settings.epochs)
+    let dropping = pruning.map {
+      GradualPruning(pruning: $0, steps: max(1, steps * settings.epochs / 2))
+    }
     let dropped = names.filter { coded[$0]?.kept != nil }
     var losses: [Double] = []
     var number = 0
@@ -85,7 +88,8 @@ extension CompressionWork {
           let (student, known) = try teacher.asked(about: next, session)
           distillation.observe(heldOut: student, teacher: known)
         }
-        if let kept = dropping?.kept(dropped.compactMap { latent[$0]?.real }, at: number) {
+        if let dropping, dropping.looks(at: number) {
+          let kept = dropping.kept(dropped.compactMap { latent[$0]?.real }, at: number)
           for (name, kept) in zip(dropped, kept) { latent[name]?.keep(kept) }
           try session.load(parameters: latent.mapValues(\.decoded))
         }

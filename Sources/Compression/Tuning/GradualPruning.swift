@@ -22,18 +22,22 @@ struct GradualPruning: Sendable {
     return pruning.sparsity * (1 - left * left * left)
   }
 
-  /// Which weights stay at a step; `nil` where nothing changes.
-  func kept(_ tensors: [Tensor], at step: Int) -> [[Bool]]? {
-    guard step == steps || (step < steps && step % Self.interval == 0) else { return nil }
-    return MagnitudePruning(sparsity: sparsity(at: step), scope: pruning.scope).kept(tensors)
+  /// Whether other weights are chosen at a step.
+  func looks(at step: Int) -> Bool {
+    step == steps || (step < steps && step % Self.interval == 0)
+  }
+
+  /// Which weights stay from a step on.
+  func kept(_ tensors: [Tensor], at step: Int) -> [[Bool]] {
+    MagnitudePruning(sparsity: sparsity(at: step), scope: pruning.scope).kept(tensors)
   }
 }
 
 extension CompressionWork {
-  /// How weights are dropped while tuning, where that is asked for.
+  /// What is dropped while tuning, where that is asked for.
   ///
   /// - Throws: ``CompressionError`` for schemes in which it cannot be done.
-  func gradualPruning(_ settings: TuningSettings, steps: Int) throws -> GradualPruning? {
+  func gradualPruning(_ settings: TuningSettings) throws(CompressionError) -> MagnitudePruning? {
     guard settings.isGradual else { return nil }
     let isAlone =
       !coded.isEmpty
@@ -46,6 +50,6 @@ extension CompressionWork {
         "tuning",
         "drops weights gradually only for prune:S alone, by magnitude, globally or by layer")
     }
-    return GradualPruning(pruning: pruning, steps: max(1, steps / 2))
+    return pruning
   }
 }

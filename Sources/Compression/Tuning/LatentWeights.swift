@@ -64,8 +64,7 @@ struct LatentWeights: Sendable {
       values = stored.widened?.floats ?? []
       if dropsGradually { behind = weights }
     }
-    let sum = weights.reduce(0) { $0 + Double($1) * Double($1) }
-    size = max(Float((sum / Double(max(1, weights.count))).squareRoot()), 1e-6)
+    size = max(Self.rootMeanSquare(weights), 1e-6)
     // Entries are as large as weights are before their scales.
     entrySize = size / Self.size(ofScalesOf: coded)
     adam = Adam(count: values.count)
@@ -179,8 +178,12 @@ struct LatentWeights: Sendable {
     guard case .codebook(let codebook) = coded?.meaning, let scales = codebook.scales else {
       return 1
     }
-    let sum = scales.reduce(0) { $0 + Double($1) * Double($1) }
-    return max(Float((sum / Double(max(1, scales.count))).squareRoot()), 1e-20)
+    return max(rootMeanSquare(scales), 1e-20)
+  }
+
+  private static func rootMeanSquare(_ values: [Float]) -> Float {
+    let sum = values.reduce(0) { $0 + Double($1) * Double($1) }
+    return Float((sum / Double(max(1, values.count))).squareRoot())
   }
 
   /// The least and the greatest number of steps from zero of a channel's even grid.
