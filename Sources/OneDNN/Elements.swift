@@ -1,19 +1,5 @@
 import COneDNN
 
-/// What a reduction makes of the elements along an axis.
-public enum Reduction: Hashable, Sendable {
-  case sum, mean, maximum, minimum
-
-  var algorithm: dnnl_alg_kind_t {
-    switch self {
-    case .sum: dnnl_reduction_sum
-    case .mean: dnnl_reduction_mean
-    case .maximum: dnnl_reduction_max
-    case .minimum: dnnl_reduction_min
-    }
-  }
-}
-
 extension PrimitiveDescription {
   /// Copies an array into another layout or element type.
   public static func reorder(
@@ -133,19 +119,6 @@ extension PrimitiveDescription {
         &$0, engine.handle, propagation.kind,
         logarithm ? dnnl_softmax_log : dnnl_softmax_accurate, source.handle, destination.handle,
         Int32(axis), $1)
-    }
-  }
-
-  /// Reduces the axes where `destination` has extent 1 and `source` has not.
-  public static func reduction(
-    _ reduction: Reduction, source: Layout, destination: Layout, attributes: Attributes = .init(),
-    on engine: Engine
-  ) throws(DNNLError) -> PrimitiveDescription {
-    try .init(
-      "dnnl_reduction_primitive_desc_create", to: "reduce \(source) to \(destination)", attributes
-    ) {
-      dnnl_reduction_primitive_desc_create(
-        &$0, engine.handle, reduction.algorithm, source.handle, destination.handle, 0, 0, $1)
     }
   }
 }

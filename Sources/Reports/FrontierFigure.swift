@@ -103,6 +103,14 @@ public struct FrontierFigure: Sendable {
     "#444444", "#999933", "#882255",
   ]
 
+  /// A line's colour, and the attribute that makes it dashed where its colour was used before.
+  private static func look(of series: Int) -> (colour: String, dashes: String) {
+    (
+      colours[series % colours.count],
+      series < colours.count ? "" : " stroke-dasharray=\"5 3\""
+    )
+  }
+
   /// The picture as an SVG document.
   public var svg: String {
     let columns = rows.map(\.count).max() ?? 0
@@ -119,15 +127,15 @@ public struct FrontierFigure: Sendable {
       for (x, panel) in row.enumerated() {
         parts.append(
           "<g transform=\"translate(\(Int(Double(x) * Self.width)),\(Int(Double(y) * Self.height)))\">"
-            + drawn(panel) + "</g>")
+            + drawn(panel, in: row) + "</g>")
       }
     }
     parts += key(at: Double(rows.count) * Self.height + 16, width: width)
     return (parts + ["</svg>\n"]).joined(separator: "\n")
   }
 
-  private func drawn(_ panel: Panel) -> String {
-    let all = rows.flatMap { $0.flatMap(\.ratios) }
+  private func drawn(_ panel: Panel, in row: [Panel]) -> String {
+    let all = row.flatMap(\.ratios)
     let (least, most) = (log2(all.min() ?? 1) - 0.15, log2(all.max() ?? 2) + 0.15)
     let (low, high) = panel.range
     let (left, right) = (Self.margin.left, Self.width - Self.margin.right)
@@ -147,7 +155,8 @@ public struct FrontierFigure: Sendable {
           + "<text x=\"\(left - 6)\" y=\"\(place)\" dy=\"4\" text-anchor=\"end\">"
           + "\(decimal(tick, tick == tick.rounded() ? 0 : 1))</text>")
     }
-    for ratio in [4.0, 8, 12, 16, 24, 32, 48, 64] where log2(ratio) > least && log2(ratio) < most {
+    for ratio in [1.0, 2, 4, 8, 12, 16, 24, 32, 48, 64]
+    where log2(ratio) > least && log2(ratio) < most {
       parts.append(
         "<text x=\"\(Self.number(x(ratio)))\" y=\"\(bottom + 16)\" text-anchor=\"middle\">"
           + "\(Int(ratio))×</text>")
@@ -156,11 +165,11 @@ public struct FrontierFigure: Sendable {
       "<text x=\"\((left + right) / 2)\" y=\"\(bottom + 32)\" text-anchor=\"middle\">times smaller</text>"
     )
     for (series, marks) in panel.lines {
-      let colour = Self.colours[series % Self.colours.count]
+      let (colour, dashes) = Self.look(of: series)
       let path = marks.map { "\(Self.number(x($0.ratio))),\(Self.number(y($0.value.mean)))" }
       parts.append(
         "<polyline points=\"\(path.joined(separator: " "))\" fill=\"none\" stroke=\"\(colour)\" "
-          + "stroke-width=\"1.6\"/>")
+          + "stroke-width=\"1.6\"\(dashes)/>")
       for mark in marks {
         let (a, b) = (Self.number(x(mark.ratio)), Self.number(y(mark.value.mean)))
         let isInside = low...high ~= mark.value.mean
@@ -183,9 +192,9 @@ public struct FrontierFigure: Sendable {
     let step = width / 4
     var parts = names.enumerated().map { i, name in
       let (x, y) = (20 + Double(i % 4) * step, top + Double(i / 4) * 22)
-      let colour = Self.colours[i % Self.colours.count]
+      let (colour, dashes) = Self.look(of: i)
       return "<line x1=\"\(x)\" x2=\"\(x + 22)\" y1=\"\(y)\" y2=\"\(y)\" stroke=\"\(colour)\" "
-        + "stroke-width=\"2.5\"/><text x=\"\(x + 28)\" y=\"\(y + 4)\">\(Markup.escaped(name))</text>"
+        + "stroke-width=\"2.5\"\(dashes)/><text x=\"\(x + 28)\" y=\"\(y + 4)\">\(Markup.escaped(name))</text>"
     }
     let y = top + Double((names.count + 3) / 4) * 22
     parts.append(

@@ -51,7 +51,7 @@ struct FrontierPoint {
   var sizes: [String: StudyResult.Cell]
   /// For every seed whether its limits are certified; empty where there were none.
   var certified: [Bool]
-  /// Whether it started from a model that had been made fair, or was made so.
+  /// Whether gaps were to be closed, not only kept.
   var isFair: Bool
 
   /// In a word whether limits were kept.
@@ -82,7 +82,7 @@ struct FrontierPoint {
         changes: Dictionary(effects.map { ($0.measure, $0) }, uniquingKeysWith: { one, _ in one }),
         sizes: (result.summary ?? []).first { $0.model == model.model }?.cells ?? [:],
         certified: rows.compactMap(\.isCertified),
-        isFair: model.base != first && model.kind == .compressed || series == "both at once")
+        isFair: model.closesGaps ?? false)
     }
   }
 }

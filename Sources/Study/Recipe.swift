@@ -19,6 +19,8 @@ extension Study {
     var against: [String] = []
     /// The line of a figure that the model is a point of, where there is one.
     var series: String?
+    /// Whether gaps are to be closed, not only kept.
+    var closesGaps = false
     /// Whether the model's file carries a certificate if its limits are kept.
     var isUnderLimits = false
     /// How weights are stored, where that can be tried on one layer at a time.

@@ -8,13 +8,17 @@ public struct FrontierSettings: Hashable, Codable, Sendable {
   /// Files are as large as those of so many clusters in every tensor; powers of two.
   public var clusters = [16, 8, 4]
   /// How far gaps may move, for files under limits.
-  public var maxDrift = 0.02
+  public var maxDrift = 0.01
   /// How much accuracy may be lost, for files under limits.
-  public var maxAccuracyDrop = 0.01
+  public var maxAccuracyDrop = 0.005
+  /// How much accuracy any group may lose, for files under limits.
+  public var maxGroupDrop = 0.01
   /// How large gaps may be, for files that are made fair while they are made small.
   public var maxGap = 0.05
   /// The epochs of tuning.
-  public var tuningEpochs = 2
+  public var tuningEpochs = 1
+  /// The epochs of tuning where gaps are closed too.
+  public var closingEpochs = 3
   /// Only so many training rows are tuned on; nil for all.
   public var tuningRows: Int?
   /// The largest number of validation rows that choices are made on.
@@ -23,11 +27,12 @@ public struct FrontierSettings: Hashable, Codable, Sendable {
   /// The defaults.
   public init() {}
 
-  /// Limits on drift and accuracy, in a file of so many bytes.
-  func limits(bytes: Int) -> CompressionLimits {
-    var limits = CompressionLimits(bytes: bytes)
+  /// Limits on drift and accuracy, in a file of any length.
+  var limits: CompressionLimits {
+    var limits = CompressionLimits(bytes: .max)
     limits.maxDrift = [.equalOpportunity: maxDrift, .fprDifference: maxDrift]
     limits.maxAccuracyDrop = maxAccuracyDrop
+    limits.maxGroupDrop = maxGroupDrop
     return limits
   }
 
@@ -46,14 +51,22 @@ extension Study {
     for clusters in frontier.clusters {
       all += withoutLimits(clusters, frontier) + underLimits(clusters, frontier)
     }
-    all.append(
-      trained("fairalm", "FairALM", from: "fine-tuned") { $0.fairALM = FairALMSettings() })
-    for clusters in frontier.clusters { all += fair(clusters, frontier) }
+    var fair = trained("fairalm", "FairALM", from: "fine-tuned") { $0.fairALM = FairALMSettings() }
+    fair.series = "FairALM, not compressed"
+    fair.closesGaps = true
+    all.append(fair)
+    for clusters in frontier.clusters {
+      all += closed(clusters, frontier).map { recipe in
+        var recipe = recipe
+        recipe.closesGaps = true
+        return recipe
+      }
+    }
     return all
   }
 
   private func withoutLimits(_ clusters: Int, _ frontier: FrontierSettings) -> [Recipe] {
-    let bits = max(2, clusters.trailingZeroBitCount)
+    let bits = clusters.trailingZeroBitCount
     let kmeans = "kmeans:\(clusters)"
     var restoring = WeightSettings()
     restoring.restores = .variance
@@ -65,21 +78,16 @@ extension Study {
         "moments-\(clusters)", "\(clusters) clusters, moments restored", series: "moments restored",
         kmeans, weights: restoring),
       scheme(
-        "uniform-\(clusters)", "\(bits) bits, even grid", series: "even grid", "uniform:\(bits)"),
-      constrained(
-        "accuracy-\(clusters)", "as small, for accuracy alone", series: "mixed, for accuracy",
-        clusters
-      ) {
-        $0.limits.maxDrift = [:]
-      },
-      scheme(
         "tuned-\(clusters)", "\(clusters) clusters, tuned", series: "tuned", kmeans,
         tuning: frontier.tuning),
     ] + published(bits, clusters, frontier)
   }
 
-  /// What papers propose, in as many bits a weight, and tuned as everything else is.
+  /// Even grids, and what papers propose, in as many bits a weight.
+  ///
+  /// What is theirs is tuned as everything else is. None of them has fewer than two bits.
   private func published(_ bits: Int, _ clusters: Int, _ frontier: FrontierSettings) -> [Recipe] {
+    guard bits >= 2 else { return [] }
     func weights(_ change: (inout WeightSettings) -> Void) -> WeightSettings {
       var settings = WeightSettings()
       change(&settings)
@@ -90,6 +98,8 @@ extension Study {
     var equal = frontier.tuning
     equal.limits = [.init(.errorRate, tolerance: 0.01)]
     return [
+      scheme(
+        "uniform-\(clusters)", "\(bits) bits, even grid", series: "even grid", "uniform:\(bits)"),
       scheme(
         "mixed-\(clusters)", "mixed widths by Fisher, tuned", series: "mixed, by Fisher",
         "mixed:\(bits)", weights: weights { $0.sensitivity = .fisher }, tuning: frontier.tuning),
@@ -102,8 +112,17 @@ extension Study {
     ]
   }
 
+  /// Files whose storage is searched for; two clusters everywhere are the least there is to choose.
   private func underLimits(_ clusters: Int, _ frontier: FrontierSettings) -> [Recipe] {
-    [
+    guard clusters > 2 else { return [] }
+    return [
+      constrained(
+        "accuracy-\(clusters)", "as small, for accuracy alone", series: "mixed, for accuracy",
+        clusters
+      ) {
+        $0.limits.maxDrift = [:]
+        $0.limits.maxGroupDrop = nil
+      },
       constrained("limits-\(clusters)", "under limits", series: "under limits", clusters),
       constrained(
         "limits-tuned-\(clusters)", "under limits, tuned", series: "under limits, tuned", clusters
@@ -111,11 +130,25 @@ extension Study {
     ]
   }
 
-  private func fair(_ clusters: Int, _ frontier: FrontierSettings) -> [Recipe] {
-    [
+  /// The ways to a file that is small and has no gaps: fair first, fair last, and both at once.
+  private func closed(_ clusters: Int, _ frontier: FrontierSettings) -> [Recipe] {
+    let kmeans = "kmeans:\(clusters)"
+    var repaired = repaired(
+      "repaired-\(clusters)", "\(clusters) clusters, tuned, then thresholds of groups",
+      of: "tuned-\(clusters)", against: ["fine-tuned"], settings: "equalized odds by thresholds"
+    ) { own, _ in try .groupThresholds(own) }
+    repaired.series = "tuned, then thresholds of groups"
+    var all = [
       scheme(
         "fair-plain-\(clusters)", "FairALM, then \(clusters) clusters",
-        series: "fair, then clusters", "kmeans:\(clusters)", of: "fairalm"),
+        series: "fair, then clusters", kmeans, of: "fairalm"),
+      scheme(
+        "fair-tuned-\(clusters)", "FairALM, then \(clusters) clusters, tuned",
+        series: "fair, then clusters, tuned", kmeans, of: "fairalm", tuning: frontier.tuning),
+      repaired,
+    ]
+    guard clusters > 2 else { return all }
+    all += [
       constrained(
         "fair-limits-\(clusters)", "FairALM, then under limits", series: "fair, then under limits",
         clusters, of: "fairalm"),
@@ -123,13 +156,16 @@ extension Study {
         "both-\(clusters)", "gaps closed while tuning", series: "both at once", clusters
       ) { compression in
         compression.tuning = frontier.tuning
+        compression.tuning?.epochs = frontier.closingEpochs
         compression.limits.maxDrift = [:]
         compression.limits.maxAccuracyDrop = nil
+        compression.limits.maxGroupDrop = nil
         compression.limits.maxGap = [
           .equalOpportunity: frontier.maxGap, .fprDifference: frontier.maxGap,
         ]
       },
     ]
+    return all
   }
 
   /// A model stored by one scheme.
@@ -170,15 +206,27 @@ extension Study {
     change: @escaping (inout ConstrainedCompression) -> Void = { _ in }
   ) -> Recipe {
     let frontier = settings.frontier ?? FrontierSettings()
+    guard var compression = try? ConstrainedCompression(limits: frontier.limits) else {
+      preconditionFailure("the standard choices")
+    }
+    compression.selectionCount = frontier.selectionCount
+    change(&compression)
+    struct Settings: Encodable {
+      var clusters: Int
+      var limits: CompressionLimits
+      var selectionCount: Int
+      var tuning: TuningSettings?
+    }
     var recipe = compressed(
-      model, title, of: base, settings: [model, (try? Self.text(frontier)) ?? ""]
-    ) { graph, seed in
+      model, title, of: base,
+      settings: Settings(
+        clusters: clusters, limits: compression.limits,
+        selectionCount: compression.selectionCount, tuning: compression.tuning)
+    ) { [compression] graph, seed in
       let plain = try compress(graph, scheme: Scheme("kmeans:\(clusters)"))
-      var compression = try ConstrainedCompression(
-        limits: frontier.limits(bytes: plain.report.bytes))
-      compression.selectionCount = frontier.selectionCount
+      var compression = compression
+      compression.limits.bytes = plain.report.bytes
       compression.cache = book.path("seed-\(seed)/\(base).deltas")
-      change(&compression)
       return try compression.run(graph, base: plain.report.base, on: images).closest
     }
     recipe.series = series

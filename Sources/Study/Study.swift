@@ -121,7 +121,7 @@ public struct Study {
       models: recipes.map { recipe in
         StudyResult.Model(
           model: recipe.model, title: recipe.title, kind: recipe.work.kind, base: recipe.base,
-          series: recipe.series)
+          series: recipe.series, closesGaps: recipe.series.map { _ in recipe.closesGaps })
       },
       rows: rows, comparisons: comparisons, figures: figures, sensitivity: sensitivity,
       provenance: Provenance(

@@ -85,6 +85,8 @@ public struct StudyResult: Hashable, Codable, Sendable {
     public var base: String?
     /// The line of a figure that the model is a point of; nil where there is none.
     public var series: String?
+    /// Whether gaps are to be closed by it, not only kept; nil where there are no such figures.
+    public var closesGaps: Bool?
   }
 
   /// A model beside one that was before it, on the same test rows.

@@ -96,8 +96,14 @@ struct StudyCommand: ParsableCommand {
       """, valueName: "numbers"))
   var clusters: ClusterCounts?
 
-  @Option(help: ArgumentHelp("Of a frontier: epochs of tuning. (default: 2)", valueName: "epochs"))
+  @Option(help: ArgumentHelp("Of a frontier: epochs of tuning. (default: 1)", valueName: "epochs"))
   var tune: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Of a frontier: epochs of tuning where gaps are closed too. (default: 3)",
+      valueName: "epochs"))
+  var tuneClosing: Int?
 
   @Option(help: ArgumentHelp("Of a frontier: tune on no more images.", valueName: "count"))
   var tuneRows: Int?
@@ -113,11 +119,15 @@ struct StudyCommand: ParsableCommand {
         "'--base' is instead of training: leave '--seeds', '--weights', '--epochs' and '--size' out."
       )
     }
-    if preset != .frontier && (clusters != nil || tune != nil || tuneRows != nil) {
+    let isFrontier =
+      clusters != nil || tune != nil || tuneClosing != nil || tuneRows != nil
+    if preset != .frontier && isFrontier {
       throw ValidationError(
-        "'--clusters', '--tune' and '--tune-rows' are for '--preset frontier'.")
+        "'--clusters', '--tune', '--tune-closing' and '--tune-rows' are for '--preset frontier'.")
     }
-    for (name, value) in [("--tune", tune), ("--tune-rows", tuneRows)] {
+    for (name, value) in [
+      ("--tune", tune), ("--tune-closing", tuneClosing), ("--tune-rows", tuneRows),
+    ] {
       if let value, value < 1 { throw ValidationError("'\(name)' is a number of 1 or more.") }
     }
   }
@@ -249,6 +259,7 @@ struct StudyCommand: ParsableCommand {
     var frontier = FrontierSettings()
     if let clusters { frontier.clusters = clusters.numbers }
     frontier.tuningEpochs = tune ?? frontier.tuningEpochs
+    frontier.closingEpochs = tuneClosing ?? frontier.closingEpochs
     frontier.tuningRows = tuneRows
     return frontier
   }

@@ -21,6 +21,13 @@ struct TuningOptions: ParsableArguments {
       valueName: "share"))
   var tuneRate = 0.002
 
+  @Option(
+    help: """
+      The arithmetic of tuning: auto takes bf16 where the processor has it natively, f32 elsewhere \
+      and where activations are int8.
+      """)
+  var tunePrecision = PrecisionChoice.auto
+
   @Flag(help: "Tune the entries of codebooks, but leave every weight with the entry that it has.")
   var tuneEntriesOnly = false
 
@@ -66,6 +73,7 @@ struct TuningOptions: ParsableArguments {
     var settings = TuningSettings(epochs: tune)
     settings.limit = tuneRows
     settings.rate = tuneRate
+    settings.precision = tunePrecision.precision
     settings.isGradual = gradual
     settings.seed = seed
     settings.movesCodes = !tuneEntriesOnly

@@ -1,6 +1,8 @@
+import Execution
 import Faces
 import Foundation
 import Graphs
+import OneDNN
 import TestSupport
 import Tensors
 import Testing
@@ -150,6 +152,25 @@ import Training
     // The same again gives the same file.
     let again = try compress(float, scheme: steps, images: images, tuning: settings)
     #expect(try ONNXFile.bytes(of: again.graph) == ONNXFile.bytes(of: tuned))
+  }
+
+  @Test(.enabled(if: Processor.current.hasNativeBFloat16))
+  func `tuning in bfloat16 comes as near to the float model's answers`() throws {
+    let (folder, images) = try images()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    var settings = TuningSettings(epochs: 10)
+    settings.batch = 20
+    settings.rate = 0.01
+    let losses = try [Precision.float32, .bfloat16].map { precision in
+      settings.precision = precision
+      let (_, report) = try compress(
+        SmallNetwork.graph(seed: 3), scheme: Scheme("kmeans:4"), images: images, tuning: settings)
+      return try #require(report.tuning).losses
+    }
+    #expect(losses[0] != losses[1])
+    // What was won in single precision is won in bfloat16, but for a tenth.
+    let won = losses.map { $0[0] - $0[9] }
+    #expect(won[0] > 0 && won[1] > 0.9 * won[0], "\(losses)")
   }
 
   @Test func `tuning under limits records drift on rows it is not fitted to`() throws {

@@ -2,6 +2,7 @@ import Execution
 import Faces
 import Foundation
 import Graphs
+import OneDNN
 import Tensors
 import Training
 
@@ -51,21 +52,23 @@ extension CompressionWork {
     var distillation = try DriftDistillation(
       settings.limits, groups: dataset.groupNames, counts: dataset.counts(of: rows.fitted))
 
+    // Rounding that gradients pass straight through has single precision around it.
     let session = try TrainingSession(
       activations?.simulated(graph) ?? graph, batch: settings.batch,
-      inputShape: images.preprocessing.shape)
-    var latent: [String: LatentWeights] = [:]
-    for slot in session.slots {
+      inputShape: images.preprocessing.shape,
+      precision: activations == nil ? settings.precision : .float32)
+    var student = Student(session)
+    for (number, slot) in session.slots.enumerated() {
       // Weights that were rounded with care start as they are stored.
       let isReal = coded[slot.name] != nil && weights.rounding == .nearest
       guard let tensor = (isReal ? float : graph).initializers[slot.name] else { continue }
-      latent[slot.name] = LatentWeights(
-        tensor, coded: coded[slot.name], isAffine: weights.isAffine,
-        limits: integers.contains(slot.name) ? int8.weightGrid.limits : nil,
-        movesCodes: settings.movesCodes, dropsGradually: settings.isGradual,
-        movesScales: settings.movesScales)
+      student.add(
+        LatentWeights(
+          tensor, coded: coded[slot.name], isAffine: weights.isAffine,
+          limits: integers.contains(slot.name) ? int8.weightGrid.limits : nil,
+          movesCodes: settings.movesCodes, dropsGradually: settings.isGradual,
+          movesScales: settings.movesScales), slot: number)
     }
-    let names = latent.keys.sorted()
 
     let fitted = loader(dataset, rows.fitted, images, settings, balances: false)
     let watched =
@@ -75,7 +78,7 @@ extension CompressionWork {
     let dropping = pruning.map {
       GradualPruning(pruning: $0, steps: max(1, steps * settings.epochs / 2))
     }
-    let dropped = names.filter { coded[$0]?.kept != nil }
+    let dropped = student.places { coded[$0]?.kept != nil }
     var losses: [Double] = []
     var number = 0
     for epoch in 1...settings.epochs {
@@ -85,16 +88,15 @@ extension CompressionWork {
         if let watched, number % settings.interval == 0,
           let next = try watched.next() ?? watched.next()
         {
-          let (student, known) = try teacher.asked(about: next, session)
-          distillation.observe(heldOut: student, teacher: known)
+          let (found, known) = try teacher.asked(about: next, session)
+          distillation.observe(heldOut: found, teacher: known)
         }
         if let dropping, dropping.looks(at: number) {
-          let kept = dropping.kept(dropped.compactMap { latent[$0]?.real }, at: number)
-          for (name, kept) in zip(dropped, kept) { latent[name]?.keep(kept) }
-          try session.load(parameters: latent.mapValues(\.decoded))
+          let kept = dropping.kept(dropped.map { student.weights[$0].real }, at: number)
+          for (place, kept) in zip(dropped, kept) { try student.keep(kept, at: place) }
         }
-        let (student, known) = try teacher.asked(about: batch, session)
-        let (loss, gradients) = distillation.evaluate(student, teacher: known)
+        let (found, known) = try teacher.asked(about: batch, session)
+        let (loss, gradients) = distillation.evaluate(found, teacher: known)
         guard loss.isFinite else {
           throw CompressionError("tuning", "diverged in epoch \(epoch), step \(done + 1)")
         }
@@ -103,15 +105,14 @@ extension CompressionWork {
         // The rate falls along half a cosine from its largest to nothing.
         let progressed = Double(number) / Double(steps * settings.epochs)
         let rate = Float(settings.rate * 0.5 * (1 + cos(.pi * progressed)))
-        try move(names, &latent, session, rate: rate, number: number)
+        try student.step(rate: rate, number: number)
         sum += loss
         done += 1
         progress(epoch, done, steps)
       }
       losses.append(sum / Double(max(1, done)))
     }
-    for name in names {
-      guard let moved = latent[name] else { continue }
+    for (name, moved) in zip(student.names, student.weights) {
       if let stored = moved.coded {
         store(stored, as: name)
       } else {
@@ -123,23 +124,6 @@ extension CompressionWork {
       drifts: distillation.summary.map {
         .init(gap: $0.name, multiplier: $0.multiplier, heldOut: $0.drift)
       })
-  }
-
-  /// One step of every tensor; the session then computes with what the file would hold.
-  private func move(
-    _ names: [String], _ latent: inout [String: LatentWeights], _ session: TrainingSession,
-    rate: Float, number: Int
-  ) throws {
-    let gradients = try session.tensors(of: .gradients)
-    let old = latent
-    latent.removeAll()
-    let moved = Clustering.inParallel(names.count) { i -> LatentWeights? in
-      guard var weights = old[names[i]], let gradient = gradients[names[i]] else { return nil }
-      weights.step(gradient.floats, rate: rate, number: number)
-      return weights
-    }
-    for (name, weights) in zip(names, moved) { latent[name] = weights }
-    try session.load(parameters: latent.mapValues(\.decoded))
   }
 
   /// The rows to fit to, and those that drift is measured on, chosen by the seed.
@@ -168,6 +152,63 @@ extension CompressionWork {
     return BatchLoader(
       dataset, rows: rows, options: options,
       epochs: 0..<(balances ? 1_000_000 : settings.epochs))
+  }
+}
+
+/// The model that is tuned: a session that computes with what the file would hold, and the numbers
+/// behind each of its parameters.
+private struct Student {
+  let session: TrainingSession
+  private(set) var weights: [LatentWeights] = []
+  private var slots: [Int] = []
+  /// Room for each tensor's gradient.
+  private var gradients: [[Float]] = []
+
+  init(_ session: TrainingSession) { self.session = session }
+
+  /// The names of the tensors.
+  var names: [String] { slots.map { session.slots[$0].name } }
+
+  /// The places of the tensors whose name is wanted.
+  func places(where isWanted: (String) -> Bool) -> [Int] {
+    slots.indices.filter { isWanted(session.slots[slots[$0]].name) }
+  }
+
+  mutating func add(_ tensor: LatentWeights, slot: Int) {
+    weights.append(tensor)
+    slots.append(slot)
+    gradients.append([Float](repeating: 0, count: session.slots[slot].shape.reduce(1, *)))
+  }
+
+  /// Drops all weights but some from the tensor at a place.
+  mutating func keep(_ kept: [Bool], at place: Int) throws {
+    weights[place].keep(kept)
+    try load(place)
+  }
+
+  /// One step of every tensor along the gradients of the last backward pass.
+  mutating func step(rate: Float, number: Int) throws {
+    for place in slots.indices {
+      try gradients[place].withUnsafeMutableBufferPointer {
+        try session.read(.gradients, slot: slots[place], into: $0)
+      }
+    }
+    let gradients = gradients
+    weights.withUnsafeMutableBufferPointer { weights in
+      // In place: a tensor that is known twice would be copied before it moves.
+      nonisolated(unsafe) let weights = weights
+      Parallel.forEach(weights.count, grain: 1) { places in
+        for place in places { weights[place].step(gradients[place], rate: rate, number: number) }
+      }
+    }
+    for place in slots.indices { try load(place) }
+  }
+
+  /// Makes the session compute with what the file would hold.
+  private func load(_ place: Int) throws {
+    try weights[place].decodedElements.withUnsafeBufferPointer {
+      try session.write($0, slot: slots[place])
+    }
   }
 }
 

@@ -75,7 +75,10 @@ struct LatentWeights: Sendable {
   var real: Tensor { Tensor(shape: shape, behind ?? values) }
 
   /// The weights as any runtime will see them.
-  var decoded: Tensor { coded?.decoded ?? Tensor(shape: shape, values) }
+  var decoded: Tensor { Tensor(shape: shape, decodedElements) }
+
+  /// The same, row-major.
+  var decodedElements: [Float] { coded?.decodedElements ?? values }
 
   /// The gradient of every latent number, given that of every weight.
   func gradients(of weights: [Float]) -> [Float] {
@@ -115,15 +118,25 @@ struct LatentWeights: Sendable {
     _ values: [Float], _ codes: [UInt8], _ range: Range<Int>, _ scale: Double,
     to sums: inout [Double], at first: Int
   ) {
-    var own = [Double](repeating: 0, count: 256)
+    // Four sums of each entry: one would have to wait for its last term every time.
+    let parts = 4
+    var own = [Double](repeating: 0, count: parts * 256)
     own.withUnsafeMutableBufferPointer { own in
       values.withUnsafeBufferPointer { values in
         codes.withUnsafeBufferPointer { codes in
-          for i in range { own[Int(codes[i])] += Double(values[i]) }
+          let whole = range.lowerBound + range.count / parts * parts
+          for i in stride(from: range.lowerBound, to: whole, by: parts) {
+            for part in 0..<parts {
+              own[part * 256 + Int(codes[i + part])] += Double(values[i + part])
+            }
+          }
+          for i in whole..<range.upperBound { own[Int(codes[i])] += Double(values[i]) }
         }
       }
     }
-    for entry in 0..<min(256, sums.count - first) { sums[first + entry] += scale * own[entry] }
+    for entry in 0..<min(256, sums.count - first) {
+      sums[first + entry] += scale * (0..<parts).reduce(0) { $0 + own[$1 * 256 + entry] }
+    }
   }
 
   private func kept(_ weights: [Float]) -> [Float] {

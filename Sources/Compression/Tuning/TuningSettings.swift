@@ -1,3 +1,4 @@
+public import Execution
 public import Training
 
 /// How compressed weights are tuned to answer as the float model does.
@@ -8,6 +9,8 @@ public struct TuningSettings: Hashable, Codable, Sendable {
   public var batch = 64
   /// The largest step of a number, as a share of how large its tensor's weights are.
   public var rate = 0.002
+  /// The arithmetic of the passes; single precision where activations are int8.
+  public var precision = Precision.automatic
   /// Whether weights may come to other entries of their codebooks; otherwise only entries move.
   public var movesCodes = true
   /// Whether the scales of even grids are learned too (LSQ).

@@ -99,44 +99,65 @@ public struct CodedWeights: Hashable, Sendable {
   }
 
   /// The weights that the codes stand for.
-  public var decoded: Tensor {
-    var stored: [Float]
+  public var decoded: Tensor { Tensor(shape: shape, decodedElements) }
+
+  /// The same, row-major.
+  var decodedElements: [Float] {
+    let stored: [Float]
     switch meaning {
     case .affine(let scales, let zeroPoints):
       let perChannel = codes.count / max(1, scales.count)
-      stored = []
-      stored.reserveCapacity(codes.count)
-      for channel in scales.indices {
-        let (scale, zero) = (scales[channel], Float(zeroPoints[channel]))
-        for i in channel * perChannel..<(channel + 1) * perChannel {
-          stored.append((Float(codes[i]) - zero) * scale)
+      stored = Self.made(codes) { codes, values in
+        for channel in scales.indices {
+          let (scale, zero) = (scales[channel], Float(zeroPoints[channel]))
+          for i in channel * perChannel..<(channel + 1) * perChannel {
+            values[i] = (Float(codes[i]) - zero) * scale
+          }
         }
       }
     case .codebook(let codebook): stored = lookedUp(in: codebook)
     case .halves(let tensor): stored = tensor.widened?.floats ?? []
     }
-    guard let kept else { return Tensor(shape: shape, stored) }
+    guard let kept else { return stored }
     var next = 0
-    return Tensor(
-      shape: shape,
-      kept.map { isKept -> Float in
-        guard isKept else { return 0 }
-        next += 1
-        return stored[next - 1]
-      })
+    return kept.map { isKept -> Float in
+      guard isKept else { return 0 }
+      next += 1
+      return stored[next - 1]
+    }
   }
 
   private func lookedUp(in codebook: Codebook) -> [Float] {
-    let groups = codebook.entries.shape[0]
-    let size = codebook.entries.shape[1]
+    let (groups, size) = (codebook.entries.shape[0], codebook.entries.shape[1])
     let entries = codebook.numbers
     let perGroup = max(1, codes.count / groups)
-    var values = [Float](repeating: 0, count: codes.count)
-    for i in codes.indices { values[i] = entries[i / perGroup * size + Int(codes[i])] }
-    guard let scales = codebook.scales else { return values }
+    var found = Self.made(codes) { codes, values in
+      entries.withUnsafeBufferPointer { entries in
+        for group in 0..<groups {
+          let end = group == groups - 1 ? codes.count : (group + 1) * perGroup
+          for i in group * perGroup..<end { values[i] = entries[group * size + Int(codes[i])] }
+        }
+      }
+    }
+    guard let scales = codebook.scales else { return found }
     let perScale = max(1, codes.count / scales.count)
-    for i in values.indices { values[i] *= scales[min(i / perScale, scales.count - 1)] }
-    return values
+    for (number, scale) in scales.enumerated() {
+      let end = number == scales.count - 1 ? codes.count : (number + 1) * perScale
+      for i in number * perScale..<end { found[i] *= scale }
+    }
+    return found
+  }
+
+  /// As many numbers as codes, filled by `fill`.
+  private static func made(
+    _ codes: [UInt8],
+    fill: (UnsafeBufferPointer<UInt8>, UnsafeMutableBufferPointer<Float>) -> Void
+  ) -> [Float] {
+    [Float](unsafeUninitializedCapacity: codes.count) { values, count in
+      values.update(repeating: 0)
+      codes.withUnsafeBufferPointer { fill($0, values) }
+      count = codes.count
+    }
   }
 
   /// Multiplies every output channel with a factor, by way of the scales that are stored.

@@ -103,11 +103,12 @@ struct ConvolutionTaps {
 }
 
 extension TrainingCompiler {
-  /// Writes the products of `taps`.
+  /// Writes the products of `taps`, and the sums over pixels and images that the bias's gradient is.
   ///
   /// A tap that reaches no pixel has no product: its gradient stays as it was allocated, zero.
   func writeTaps(
-    _ taps: ConvolutionTaps, _ node: Node, source: Operand, gradient: Operand, into weights: Operand
+    _ taps: ConvolutionTaps, _ node: Node, source: Operand, gradient: Operand,
+    into weights: Operand, bias: Operand?
   ) throws {
     let images = try ordered(
       source, as: taps.pixelLayout(taps.source, activationType), .reorderData, node.name)
@@ -115,6 +116,20 @@ extension TrainingCompiler {
       gradient, as: taps.pixelLayout(taps.result, activationType), .reorderData, node.name)
     let (batch, inputs, outputs) = (taps.source[0], taps.source[1], taps.result[1])
     let width = activationType.bits / 8
+    if let bias {
+      // A product with a row of ones: oneDNN's own sums over rows are plain loops.
+      let rows = taps.result[2] * taps.result[3] * batch
+      let ones = Operand(
+        layout: try Layout([1, rows], activationType), place: .fixed(ones(rows)))
+      let pixels = Operand(
+        layout: try Layout([rows, outputs], activationType), place: gradients.place)
+      let sums = Operand(layout: try Layout([1, outputs], .float32), place: bias.place)
+      try writer.run(
+        .convolutionBackwardWeights, node.name,
+        .matrixProduct(
+          source: ones.layout, weights: pixels.layout, destination: sums.layout, on: engine),
+        [(.source, ones), (.weights, pixels), (.destination, sums)])
+    }
     var written: Set<Int> = []
     for product in taps.products {
       let rows = product.pixels * batch

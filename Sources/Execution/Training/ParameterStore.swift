@@ -12,6 +12,7 @@ final class ParameterStore {
   /// What kernels read instead of the values.
   var copies: [WeightCopy] = []
   private var rowMajor: [Layout] = []
+  private var room: AlignedBuffer<UInt8>?
   private var indices: [String: Int] = [:]
   private var arrays: [ParameterArray: Pages] = [:]
   private let engine: Engine
@@ -76,10 +77,9 @@ final class ParameterStore {
   func tensors(_ array: ParameterArray) throws -> [String: Tensor] {
     var tensors: [String: Tensor] = [:]
     for (i, slot) in slots.enumerated() {
-      let plain = try Memory(rowMajor[i], on: engine)
-      let kept = try Memory(layouts[i], on: engine, at: address(i, array))
-      try copy(kept, to: plain)
-      tensors[slot.name] = Tensor(shape: slot.shape, Array(plain.elements(Float.self)))
+      var elements = [Float](repeating: 0, count: slot.shape.reduce(1, *))
+      try elements.withUnsafeMutableBufferPointer { try read(array, slot: i, into: $0) }
+      tensors[slot.name] = Tensor(shape: slot.shape, elements)
     }
     return tensors
   }
@@ -93,12 +93,43 @@ final class ParameterStore {
           "parameter '\(slot.name)'",
           "is \(tensor.elementType) \(tensor.shape), expected float32 \(slot.shape)")
       }
-      let plain = try Memory(rowMajor[i], on: engine)
-      if array == .values { forgetCopies() }
-      tensor.bytes.withUnsafeBytes { plain.bytes.copyMemory(from: $0) }
-      let kept = try Memory(layouts[i], on: engine, at: address(i, array))
-      try copy(plain, to: kept)
+      try tensor.floats.withUnsafeBufferPointer { try write($0, to: array, slot: i) }
     }
+  }
+
+  /// Copies `slot`'s part of `array`, row-major, to `elements`.
+  func read(
+    _ array: ParameterArray, slot: Int, into elements: UnsafeMutableBufferPointer<Float>
+  ) throws {
+    let plain = try plain(slot)
+    try copy(Memory(layouts[slot], on: engine, at: address(slot, array)), to: plain)
+    let made = plain.elements(Float.self)
+    precondition(
+      elements.count == made.count,
+      "'\(slots[slot].name)' has \(made.count) elements, not \(elements.count)")
+    _ = elements.update(fromContentsOf: made)
+  }
+
+  /// Sets `slot`'s part of `array` from row-major elements.
+  func write(
+    _ elements: UnsafeBufferPointer<Float>, to array: ParameterArray, slot: Int
+  ) throws {
+    let plain = try plain(slot)
+    precondition(
+      plain.bytes.count == elements.count * 4,
+      "'\(slots[slot].name)' has \(plain.bytes.count / 4) elements, not \(elements.count)")
+    if array == .values { forgetCopies() }
+    plain.bytes.copyMemory(from: UnsafeRawBufferPointer(elements))
+    try copy(plain, to: Memory(layouts[slot], on: engine, at: address(slot, array)))
+  }
+
+  /// Room for a parameter row-major, the same for all that come after one another.
+  private func plain(_ slot: Int) throws -> Memory {
+    let layout = rowMajor[slot]
+    if room.map({ $0.count < layout.byteCount }) ?? true {
+      room = AlignedBuffer(count: rowMajor.map(\.byteCount).max() ?? 0)
+    }
+    return try Memory(layout, on: engine, at: room.map { UnsafeMutableRawPointer($0.pointer) })
   }
 
   /// Copies the values of `slot` into `copy`.

@@ -59,20 +59,9 @@ extension TrainingCompiler {
         if let bias { arguments.append((.biasGradient, bias.gradient)) }
         try writer.run(.convolutionBackwardWeights, node.name, weightsKernel, arguments)
       } else {
-        try writeTaps(taps, node, source: input, gradient: gradient, into: weightsGradient)
-        if let bias {
-          let sum = Operand(
-            layout: try Layout([1, shape[1], 1, 1], .float32), place: bias.gradient.place)
-          if gradient.layout.shape == sum.layout.shape {
-            // A single pixel of a single image is its own sum, which oneDNN does not reduce.
-            try copy(gradient, to: sum, .convolutionBackwardWeights, node.name)
-          } else {
-            try writer.run(
-              .convolutionBackwardWeights, node.name,
-              .reduction(.sum, source: gradient.layout, destination: sum.layout, on: engine),
-              [(.source, gradient), (.destination, sum)])
-          }
-        }
+        try writeTaps(
+          taps, node, source: input, gradient: gradient, into: weightsGradient,
+          bias: bias?.gradient)
       }
       guard source.needsGradient else { return }
       let dataKernel = try PrimitiveDescription.convolutionBackwardData(

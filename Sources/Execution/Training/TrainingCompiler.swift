@@ -44,6 +44,8 @@ final class TrainingCompiler {
   let parameters: ParameterStore
   var writer: ProgramWriter
   var statistics: [NormalizationStatistics] = []
+  /// Numbers that kernels read and nothing writes; for the session to keep alive.
+  private(set) var constants: [AlignedBuffer<UInt8>] = []
   /// The graph's output, row-major float32.
   private(set) var result: Activation?
   /// The number of steps of the forward pass.
@@ -194,6 +196,17 @@ final class TrainingCompiler {
         node, "input '\(name)' is not a float32 initializer; training needs it to be")
     }
     return tensor.shape
+  }
+
+  /// So many ones of the activations' type.
+  func ones(_ count: Int) -> UnsafeMutableRawPointer {
+    // The upper half of a float32 is its bfloat16.
+    let one = Float(1).bitPattern.littleEndian
+    let bytes = withUnsafeBytes(of: one) { Array($0.suffix(activationType.bits / 8)) }
+    let buffer = AlignedBuffer<UInt8>(count: count * bytes.count)
+    for i in 0..<count * bytes.count { buffer.pointer[i] = bytes[i % bytes.count] }
+    constants.append(buffer)
+    return UnsafeMutableRawPointer(buffer.pointer)
   }
 
   /// A parameter kept as a plain vector.

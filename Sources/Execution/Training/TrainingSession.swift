@@ -27,6 +27,7 @@ public final class TrainingSession {
   private let graph: Graph
   let parameters: ParameterStore
   private let statistics: [NormalizationStatistics]
+  private let constants: [AlignedBuffer<UInt8>]
   private let program: TrainingProgram
   private let forwardCount: Int
   private let logits: AlignedBuffer<Float>
@@ -73,6 +74,7 @@ public final class TrainingSession {
     try compiler.compile(logits: logits.pointer, logitGradients: logitGradients.pointer)
     parameters.allocate()
     statistics = compiler.statistics
+    constants = compiler.constants
     forwardCount = compiler.forwardCount
     let logits = logits.pointer
     program = try TrainingProgram(compiler.writer, stream: stream) { place in
@@ -135,6 +137,26 @@ public final class TrainingSession {
   /// - Throws: An error of oneDNN when a copy fails.
   public func tensors(of array: ParameterArray) throws -> [String: Tensor] {
     try parameters.tensors(array)
+  }
+
+  /// Copies one parameter's values, gradients or momenta, row-major, to `elements`.
+  ///
+  /// - Parameters:
+  ///   - array: Which.
+  ///   - slot: The parameter's place in ``slots``.
+  ///   - elements: Takes as many elements as the parameter has.
+  /// - Throws: An error of oneDNN when the copy fails.
+  public func read(
+    _ array: ParameterArray, slot: Int, into elements: UnsafeMutableBufferPointer<Float>
+  ) throws {
+    try parameters.read(array, slot: slot, into: elements)
+  }
+
+  /// Sets one parameter's values from row-major `elements`, as many as the parameter has.
+  ///
+  /// - Throws: An error of oneDNN when the copy fails.
+  public func write(_ elements: UnsafeBufferPointer<Float>, slot: Int) throws {
+    try parameters.write(elements, to: .values, slot: slot)
   }
 
   /// The running means and variances by name.
