@@ -32,7 +32,9 @@ struct WeightOptions: ParsableArguments {
   @Option(
     help: """
       Which stored value a weight takes: the nearest; gptq, where each makes up for the errors of \
-      those before it; adaround, up or down as is learned. The last two look at images of train.
+      those before it; adaround, up or down as is learned; brecq, the same for all weights of a block \
+      together; fairbrecq, where what that does to the gaps counts too. All but the first look at \
+      images of train.
       """)
   var rounding = WeightSettings.Rounding.nearest
 

@@ -1,4 +1,3 @@
-import Execution
 import Faces
 import Graphs
 import Tensors
@@ -77,25 +76,24 @@ struct DeltaMeasurement {
       let count = from == 0 ? min(Self.firstRows, chunk) : chunk
       let members = Array(rows[from..<min(rows.count, from + count)])
       from += members.count
-      var activations = try pixels(members)
+      var activations = try images.pixels(of: members)
       var position = 0
-      let base = try run(
-        cuts.part(from: 0, to: nil, shapes: shapes), activations, shapes[input], members.count)
+      let base = try cuts.part(from: 0, to: nil, shapes: shapes)
+        .results(for: activations, shape: shapes[input], rows: members.count)
       let float = Self.margins(base)
       margins += float
       for unit in units.indices {
         if starts[unit] != position {
-          activations = try run(
-            cuts.part(from: position, to: starts[unit], shapes: shapes), activations,
-            shapes[cuts.cuts[position].tensor], members.count)
+          activations = try cuts.part(from: position, to: starts[unit], shapes: shapes).results(
+            for: activations, shape: shapes[cuts.cuts[position].tensor], rows: members.count)
           position = starts[unit]
         }
         let plain = cuts.part(from: position, to: nil, shapes: shapes)
         for step in remaining[unit] {
           var changed = plain
           for (name, weights) in coded[unit][step] { changed.initializers[name] = weights.decoded }
-          let logits = try run(
-            changed, activations, shapes[cuts.cuts[position].tensor], members.count)
+          let logits = try changed.results(
+            for: activations, shape: shapes[cuts.cuts[position].tensor], rows: members.count)
           deltas[unit][step] += zip(Self.margins(logits), float).map { $0 - $1 }
           done += members.count
           let expected =
@@ -143,22 +141,6 @@ struct DeltaMeasurement {
     return total
   }
 
-  /// All images of `rows`, prepared, one after the other.
-  private func pixels(_ rows: [Int]) throws -> [Float] {
-    var options = BatchLoader.Options()
-    options.batchSize = 64
-    options.preprocessing = images.preprocessing
-    options.cacheBytes = 0
-    let loader = BatchLoader(images.dataset, rows: rows, options: options, epochs: 0..<1)
-    let count = images.preprocessing.shape.reduce(1, *)
-    var pixels: [Float] = []
-    pixels.reserveCapacity(rows.count * count)
-    while let batch = try loader.next() {
-      pixels += batch.images.prefix(batch.count * count)
-    }
-    return pixels
-  }
-
   /// The steps of a unit whose changes are smaller than the margins differ among themselves; the
   /// one with the smallest changes, where none is.
   static func worthwhile(_ found: [(step: Int, deltas: [Float])], margins: [Float]) -> [Int] {
@@ -171,37 +153,6 @@ struct DeltaMeasurement {
     let kept = sizes.filter { $0.square <= spread }
     return kept.isEmpty
       ? sizes.min { $0.square < $1.square }.map { [$0.step] } ?? [] : kept.map(\.step)
-  }
-
-  /// The output of `graph` for every row of `values`.
-  private func run(
-    _ graph: Graph, _ values: [Float], _ type: TensorType?, _ rows: Int
-  ) throws -> [Float] {
-    let shape = Array((type?.shape ?? []).dropFirst())
-    let perRow = shape.reduce(1, *)
-    let batch = min(64, rows)
-    let session = try InferenceSession(graph, batch: batch, inputShape: shape)
-    let perResult = session.outputs[0].shape.dropFirst().reduce(1) { $0 * ($1 ?? 1) }
-    return try [Float](unsafeUninitializedCapacity: rows * perResult) { results, count in
-      while count < rows * perResult {
-        let start = count / perResult
-        let full = min(batch, rows - start)
-        if full == batch {
-          try values.withUnsafeBufferPointer { all in
-            try session.run(
-              UnsafeBufferPointer(rebasing: all[start * perRow..<(start + batch) * perRow]))
-          }
-          try session.copyOutput(
-            0, to: UnsafeMutableBufferPointer(rebasing: results[count..<count + batch * perResult]))
-        } else {
-          let filling = [Float](repeating: 0, count: (batch - full) * perRow)
-          try session.run(Array(values[(start * perRow)...]) + filling)
-          _ = UnsafeMutableBufferPointer(rebasing: results[count...]).update(
-            fromContentsOf: try session.output(0).prefix(full * perResult))
-        }
-        count += full * perResult
-      }
-    }
   }
 
   /// How far the logit of class 1 is above that of class 0.

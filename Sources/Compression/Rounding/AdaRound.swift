@@ -29,9 +29,6 @@ struct AdaRound {
   var exponents: (first: Float, last: Float) = (20, 2)
   let products: MatrixProducts
 
-  /// How far the sigmoid is stretched below 0 and above 1.
-  static let stretch: (low: Float, high: Float) = (-0.1, 1.1)
-
   /// Rounds the output channels of one group.
   ///
   /// A channel whose error would not be smaller than that of `stored`, what it is stored as so far,
@@ -72,11 +69,7 @@ struct AdaRound {
 
 /// The objective of one layer's rounding.
 final class AdaRoundLayer {
-  private let weights: [Float]
-  private let grids: [StorageGrid.Even]
-  private let size: Int
-  /// The code of every weight rounded down, before it is kept within the grid.
-  private let floors: [Float]
+  private let choice: UpOrDown
   private let moments: AlignedBuffer<Float>
   private let products: MatrixProducts
   /// What every channel's error is multiplied with.
@@ -88,11 +81,8 @@ final class AdaRoundLayer {
     _ weights: [Float], grids: [StorageGrid.Even], moments: AlignedBuffer<Float>, size: Int,
     products: MatrixProducts
   ) {
-    (self.weights, self.grids, self.size) = (weights, grids, size)
+    choice = UpOrDown(weights, grids: grids, size: size)
     (self.moments, self.products) = (moments, products)
-    floors = weights.indices.map { i in
-      (weights[i] / grids[i / size].scale).rounded(.down) + grids[i / size].zero
-    }
     factors = grids.map { _ in 1 }
     differences = AlignedBuffer(count: weights.count)
     product = AlignedBuffer(count: weights.count)
@@ -101,34 +91,18 @@ final class AdaRoundLayer {
   /// Makes `errors` the unit of every channel's error.
   func divide(by errors: [Double]) { factors = errors.map { $0 > 0 ? Float(1 / $0) : 1 } }
 
-  /// `V` for which every weight is stored as it is: `h` is the part behind the point of `w / s`.
-  var start: [Float] {
-    weights.indices.map { i in
-      let steps = weights[i] / grids[i / size].scale
-      let part = min(max(steps - steps.rounded(.down), 0.01), 0.99)
-      let (low, high) = AdaRound.stretch
-      return -log((high - low) / (part - low) - 1)
-    }
-  }
+  /// The `V` to start from; see ``UpOrDown/start``.
+  var start: [Float] { choice.start }
 
   /// Whether each weight goes up, by `V`: codes, and what they stand for.
-  func rounded(_ v: [Float]) -> (codes: [UInt8], values: [Float]) {
-    let codes = v.indices.map { i -> Float in
-      let grid = grids[i / size]
-      let up: Float = Self.share(v[i]) >= 0.5 ? 1 : 0
-      return min(max(floors[i] + up, grid.bottom), grid.top)
-    }
-    return (
-      codes.map { UInt8($0) },
-      codes.indices.map { (codes[$0] - grids[$0 / size].zero) * grids[$0 / size].scale }
-    )
-  }
+  func rounded(_ v: [Float]) -> (codes: [UInt8], values: [Float]) { choice.rounded(v) }
 
   /// `d H dᵀ` of every channel for the given stored weights.
   func errors(of values: [Float]) throws -> [Double] {
-    for i in values.indices { differences.pointer[i] = weights[i] - values[i] }
+    let size = choice.size
+    for i in values.indices { differences.pointer[i] = choice.weights[i] - values[i] }
     try multiply()
-    return grids.indices.map { output in
+    return choice.grids.indices.map { output in
       (output * size..<(output + 1) * size).reduce(0) {
         $0 + Double(differences.pointer[$1]) * Double(product.pointer[$1])
       }
@@ -137,71 +111,32 @@ final class AdaRoundLayer {
 
   /// The objective at `V`, all channels together.
   func objective(_ v: [Float], regularization: Float, exponent: Float) throws -> Double {
-    let soft = v.indices.map { i in
-      let grid = grids[i / size]
-      let code = min(max(floors[i] + Self.share(v[i]), grid.bottom), grid.top)
-      return (code - grid.zero) * grid.scale
-    }
     let undecided = v.reduce(0.0) {
-      $0 + 1 - Double(pow(abs(2 * Self.share($1) - 1), exponent))
+      $0 + 1 - Double(pow(abs(2 * UpOrDown.share($1) - 1), exponent))
     }
-    return zip(try errors(of: soft), factors).reduce(Double(regularization) * undecided) {
-      $0 + $1.0 * Double($1.1)
-    }
+    return zip(try errors(of: choice.soft(v)), factors).reduce(
+      Double(regularization) * undecided
+    ) { $0 + $1.0 * Double($1.1) }
   }
 
   /// The gradient of ``objective(_:regularization:exponent:)``; valid until the next call.
   func gradients(
     _ v: [Float], regularization: Float, exponent: Float
   ) throws -> AlignedBuffer<Float> {
-    let (size, weights, floors, grids, factors) = (size, weights, floors, grids, factors)
-    nonisolated(unsafe) let (d, g) = (differences.pointer, product.pointer)
-    Parallel.forEach(grids.count, grain: 1) { outputs in
-      for output in outputs {
-        let grid = grids[output]
-        for i in output * size..<(output + 1) * size {
-          let code = min(max(floors[i] + Self.share(v[i]), grid.bottom), grid.top)
-          d[i] = weights[i] - (code - grid.zero) * grid.scale
-        }
-      }
-    }
+    let soft = choice.soft(v)
+    for i in soft.indices { differences.pointer[i] = choice.weights[i] - soft[i] }
     try multiply()
-    let (low, high) = AdaRound.stretch
-    Parallel.forEach(grids.count, grain: 1) { outputs in
-      for output in outputs {
-        let grid = grids[output]
-        let factor = -2 * grid.scale * factors[output]
-        for i in output * size..<(output + 1) * size {
-          let sigmoid = 1 / (1 + exp(-v[i]))
-          let share = sigmoid * (high - low) + low
-          guard share > 0, share < 1 else {
-            g[i] = 0
-            continue
-          }
-          let code = floors[i] + share
-          var gradient = code >= grid.bottom && code <= grid.top ? factor * g[i] : 0
-          if regularization > 0 {
-            let off = 2 * share - 1
-            let slope = 2 * exponent * pow(abs(off), exponent - 1)
-            gradient -= regularization * (off < 0 ? -slope : slope)
-          }
-          g[i] = gradient * (high - low) * sigmoid * (1 - sigmoid)
-        }
-      }
-    }
+    choice.pull(
+      product.pointer, back: v, factors: factors.map { -2 * $0 }, regularization: regularization,
+      exponent: exponent)
     return product
-  }
-
-  /// `h(V)`.
-  static func share(_ v: Float) -> Float {
-    let (low, high) = AdaRound.stretch
-    return min(max((high - low) / (1 + exp(-v)) + low, 0), 1)
   }
 
   /// Differences times `H`.
   private func multiply() throws {
+    let size = choice.size
     try products.multiply(
-      [grids.count, size, size], .rows(differences.pointer, stride: size),
+      [choice.grids.count, size, size], .rows(differences.pointer, stride: size),
       .rows(moments.pointer, stride: size), into: .rows(product.pointer, stride: size))
   }
 }

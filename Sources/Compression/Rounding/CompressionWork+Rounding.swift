@@ -11,11 +11,12 @@ extension CompressionWork {
     guard !coded.isEmpty else {
       throw CompressionError(place, "stores no weights that could be rounded in other ways")
     }
-    guard weights.rounding == .adaround else { return }
+    guard weights.rounding.isUpOrDown else { return }
     for stored in coded.values {
       guard case .affine = stored.meaning else {
         throw CompressionError(
-          place, "has no even grid to round up or down on: adaround is for uniform:B")
+          place,
+          "has no even grid to round up or down on: \(weights.rounding.rawValue) is for uniform:B")
       }
     }
   }

@@ -103,7 +103,12 @@ extension CompressionWork {
         calibration = .init(rows, in: images.dataset)
       }
       if quantizesActivations, tuning != nil { storeIntegers() }
-      if weights.rounding != .nearest { try round(with: probe) }
+      switch weights.rounding {
+      case .nearest: break
+      case .gptq, .adaround: try round(with: probe)
+      case .brecq, .fairbrecq:
+        try reconstruct(on: images, rows: rows, countsGaps: weights.rounding == .fairbrecq)
+      }
       if weights.restores != .none { try restoreMoments(with: probe) }
       if quantizesActivations {
         let sites = ActivationSites(of: graph, keepsBatchNorms: false)

@@ -37,6 +37,13 @@ public struct WeightSettings: Hashable, Codable, Sendable {
     case gptq
     /// Up or down on an even grid, as is learned from training images; see `AdaRound`.
     case adaround
+    /// Up or down, all weights of a block together; see `BlockReconstruction`.
+    case brecq
+    /// The same, where what it does to the groups' rates counts too.
+    case fairbrecq
+
+    /// Whether weights go up or down on an even grid.
+    var isUpOrDown: Bool { self != .nearest && self != .gptq }
   }
 
   /// How much a weight matters.

@@ -68,12 +68,16 @@ final class TrainingCompiler {
     writer = ProgramWriter(engine: engine)
   }
 
-  /// Writes all steps; `logits` and `logitGradients` are the caller's, row-major float32.
-  func compile(logits: UnsafeMutableRawPointer, logitGradients: UnsafeMutableRawPointer) throws {
+  /// Writes all steps; `logits`, `logitGradients` and, where wanted, `inputGradients` are the caller's,
+  /// row-major float32.
+  func compile(
+    logits: UnsafeMutableRawPointer, logitGradients: UnsafeMutableRawPointer,
+    inputGradients: UnsafeMutableRawPointer? = nil
+  ) throws {
     for (i, node) in graph.nodes.enumerated() {
       for name in node.inputs { readers[name, default: []].append(i) }
     }
-    try lowerInput(graph.inputs[0].name)
+    let input = try lowerInput(graph.inputs[0].name, needsGradient: inputGradients != nil)
     for (i, node) in graph.nodes.enumerated() where !fused.contains(i) { try lower(node) }
     let output = graph.outputs[0]
     let made = try activation(output.name, for: nil)
@@ -87,10 +91,16 @@ final class TrainingCompiler {
       .reorderData, output.name)
     made.gradients.append(.init(operand: gradient, isOwned: false))
     for unroll in tape.reversed() { try unroll() }
+    if let inputGradients, let whole = try self.gradient(of: input) {
+      let plain = try Layout(input.shape, .float32)
+      try copy(
+        whole.operand, to: Operand(layout: plain, place: .fixed(inputGradients)), .reorderData,
+        input.name)
+    }
   }
 
   /// The caller's images, which are gone after the forward pass.
-  private func lowerInput(_ name: String) throws {
+  private func lowerInput(_ name: String, needsGradient: Bool) throws -> Activation {
     let given = Operand(layout: try Layout(shape(of: name), .float32), place: .input)
     // These copy their source into the layout and type they want anyway.
     let copying: Set<Operation> = [.convolution, .flatten, .gemm]
@@ -102,7 +112,7 @@ final class TrainingCompiler {
       ? given
       : try ordered(
         given, as: given.layout.with(activationType, format: .rowMajor), .reorderData, name)
-    activation(name, operand, needsGradient: false)
+    return activation(name, operand, needsGradient: needsGradient)
   }
 
   private func lower(_ node: Node) throws {

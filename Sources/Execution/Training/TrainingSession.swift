@@ -32,17 +32,19 @@ public final class TrainingSession {
   private let forwardCount: Int
   private let logits: AlignedBuffer<Float>
   private let logitGradients: AlignedBuffer<Float>
+  private let pixelGradients: AlignedBuffer<Float>?
   private let inputCount: Int
 
   /// Compiles `graph` for batches of `batch` images of `inputShape`, channels first.
   ///
   /// The graph has one float32 input and one output. Its float32 initializers are the parameters
-  /// that the session starts with.
+  /// that the session starts with. With `givesInputGradients`, backward passes go on to the input.
   ///
   /// - Throws: ``ExecutionError`` when the graph has a node that cannot be trained or shapes that do
   ///   not fit; an error of oneDNN when a kernel cannot be made.
   public init(
-    _ graph: Graph, batch: Int, inputShape: [Int], precision: Precision = .float32
+    _ graph: Graph, batch: Int, inputShape: [Int], precision: Precision = .float32,
+    givesInputGradients: Bool = false
   ) throws {
     try precision.check()
     guard graph.inputs.count == 1, graph.outputs.count == 1 else {
@@ -64,6 +66,7 @@ public final class TrainingSession {
     inputCount = inputShape.reduce(batch, *)
     logits = .init(count: output.count)
     logitGradients = .init(count: output.count)
+    pixelGradients = givesInputGradients ? .init(count: inputCount) : nil
 
     let engine = try Engine()
     let stream = try OneDNN.Stream(engine)
@@ -71,7 +74,9 @@ public final class TrainingSession {
     self.parameters = parameters
     let compiler = TrainingCompiler(
       graph, types: types, precision: precision, parameters: parameters, engine: engine)
-    try compiler.compile(logits: logits.pointer, logitGradients: logitGradients.pointer)
+    try compiler.compile(
+      logits: logits.pointer, logitGradients: logitGradients.pointer,
+      inputGradients: pixelGradients.map { UnsafeMutableRawPointer($0.pointer) })
     parameters.allocate()
     statistics = compiler.statistics
     constants = compiler.constants
@@ -112,7 +117,9 @@ public final class TrainingSession {
     return logits.buffer
   }
 
-  /// Computes all parameters' gradients for the batch of the last ``forward(_:)``.
+  /// Computes all parameters' gradients for the batch of the last ``forward(_:movesStatistics:)``.
+  ///
+  /// Once for each forward pass: nothing is left of what that kept.
   ///
   /// - Parameter gradients: The loss's gradients with respect to the logits, row-major.
   /// - Throws: An error of oneDNN when a kernel fails.
@@ -120,6 +127,13 @@ public final class TrainingSession {
     precondition(gradients.count == logitGradients.count, "one gradient for each logit")
     _ = logitGradients.mutableBuffer.update(fromContentsOf: gradients)
     try program.run(forwardCount..<program.kinds.count)
+  }
+
+  /// The gradients on the input of the last ``backward(_:)``, row-major.
+  ///
+  /// Empty where the session does not give them; valid until the next call.
+  public var inputGradients: UnsafeBufferPointer<Float> {
+    pixelGradients?.buffer ?? UnsafeBufferPointer(start: nil, count: 0)
   }
 
   /// Where each parameter lies in the flat arrays.
