@@ -83,14 +83,15 @@ public struct FrontierFigure: Sendable {
 
     var ratios: [Double] { lines.flatMap { $0.marks.map(\.ratio) } }
 
-    /// The values shown: those of the middle of the lines, so that one that leaves far does not
-    /// flatten all others.
+    /// The values shown: those near most of the marks, so that one that leaves far does not flatten
+    /// all others.
     var range: (low: Double, high: Double) {
-      let means = lines.flatMap { $0.marks.map(\.value.mean) }.sorted()
-      guard let first = means.first, let last = means.last else { return (-1, 1) }
-      let (low, high) = (means[means.count / 8], means[means.count - 1 - means.count / 8])
-      let spread = max(high - low, 1)
-      return (max(min(first, 0), low - spread) - 0.5, min(max(last, 0), high + spread) + 0.5)
+      func middle(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+      let means = lines.flatMap { $0.marks.map(\.value.mean) }
+      guard let least = means.min(), let most = means.max() else { return (-1, 1) }
+      let centre = middle(means)
+      let reach = max(3 * middle(means.map { abs($0 - centre) }), 2)
+      return (max(min(least, 0), centre - reach) - 0.5, min(max(most, 0), centre + reach) + 0.5)
     }
   }
 
@@ -140,7 +141,7 @@ public struct FrontierFigure: Sendable {
     let (low, high) = panel.range
     let (left, right) = (Self.margin.left, Self.width - Self.margin.right)
     let (top, bottom) = (Self.margin.top, Self.height - Self.margin.bottom)
-    func x(_ ratio: Double) -> Double {
+    func place(_ ratio: Double) -> Double {
       left + (log2(ratio) - least) / (most - least) * (right - left)
     }
     func y(_ value: Double) -> Double {
@@ -148,24 +149,28 @@ public struct FrontierFigure: Sendable {
     }
     var parts = ["<text x=\"\(left)\" y=\"18\" font-weight=\"bold\">\(panel.title)</text>"]
     for tick in Self.ticks(low, high) {
-      let place = Self.number(y(tick))
+      let height = Self.number(y(tick))
       parts.append(
-        "<line x1=\"\(left)\" x2=\"\(right)\" y1=\"\(place)\" y2=\"\(place)\" "
+        "<line x1=\"\(left)\" x2=\"\(right)\" y1=\"\(height)\" y2=\"\(height)\" "
           + "stroke=\"\(tick == 0 ? "#555" : "#ddd")\"/>"
-          + "<text x=\"\(left - 6)\" y=\"\(place)\" dy=\"4\" text-anchor=\"end\">"
+          + "<text x=\"\(left - 6)\" y=\"\(height)\" dy=\"4\" text-anchor=\"end\">"
           + "\(decimal(tick, tick == tick.rounded() ? 0 : 1))</text>")
     }
-    for ratio in [1.0, 2, 4, 8, 12, 16, 24, 32, 48, 64]
+    let between = most - least < 3 ? [12.0, 24, 48] : []
+    for ratio in [1.0, 2, 4, 8, 16, 32, 64] + between
     where log2(ratio) > least && log2(ratio) < most {
       parts.append(
-        "<text x=\"\(Self.number(x(ratio)))\" y=\"\(bottom + 16)\" text-anchor=\"middle\">"
+        "<text x=\"\(Self.number(place(ratio)))\" y=\"\(bottom + 16)\" text-anchor=\"middle\">"
           + "\(Int(ratio))×</text>")
     }
     parts.append(
       "<text x=\"\((left + right) / 2)\" y=\"\(bottom + 32)\" text-anchor=\"middle\">times smaller</text>"
     )
-    for (series, marks) in panel.lines {
+    for (number, (series, marks)) in panel.lines.enumerated() {
       let (colour, dashes) = Self.look(of: series)
+      // Lines side by side, or many marks of one size would hide each other.
+      let aside = 2.5 * (Double(number) - Double(panel.lines.count - 1) / 2)
+      func x(_ ratio: Double) -> Double { place(ratio) + aside }
       let path = marks.map { "\(Self.number(x($0.ratio))),\(Self.number(y($0.value.mean)))" }
       parts.append(
         "<polyline points=\"\(path.joined(separator: " "))\" fill=\"none\" stroke=\"\(colour)\" "
@@ -208,7 +213,8 @@ public struct FrontierFigure: Sendable {
   private static func ticks(_ low: Double, _ high: Double) -> [Double] {
     let steps = [0.5, 1, 2, 5, 10, 20, 50]
     let step = steps.first { (high - low) / $0 <= 7 } ?? 100
-    return Array(stride(from: (low / step).rounded(.up) * step, through: high, by: step))
+    // Zero added makes zero of a negative one.
+    return stride(from: (low / step).rounded(.up) * step, through: high, by: step).map { $0 + 0 }
   }
 
   private static func number(_ value: Double) -> String { decimal(value, 1) }

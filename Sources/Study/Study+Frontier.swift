@@ -97,42 +97,50 @@ extension Study {
     let sparsity = 1 - Double(bits - 1) / 16
     var equal = frontier.tuning
     equal.limits = [.init(.errorRate, tolerance: 0.01)]
-    return [
+    let grids = [
       scheme(
         "uniform-\(clusters)", "\(bits) bits, even grid", series: "even grid", "uniform:\(bits)"),
       scheme(
-        "mixed-\(clusters)", "mixed widths by Fisher, tuned", series: "mixed, by Fisher",
+        "fairgrape-\(clusters)", "FairGRAPE's weights, as \(bits) bits, tuned as in CEAG",
+        series: "FairGRAPE, CEAG",
+        "prune:\(sparsity)", weights: weights { $0.pruningScore = .fairgrape }, tuning: equal),
+    ]
+    // Two bits on average leave no tensor another width.
+    guard bits > 2 else { return grids }
+    return grids + [
+      scheme(
+        "mixed-\(clusters)", "mixed widths by Fisher, \(bits) bits, tuned",
+        series: "mixed, by Fisher",
         "mixed:\(bits)", weights: weights { $0.sensitivity = .fisher }, tuning: frontier.tuning),
       scheme(
-        "fairquant-\(clusters)", "FairQuant's widths, tuned", series: "FairQuant",
+        "fairquant-\(clusters)", "FairQuant's widths, \(bits) bits, tuned", series: "FairQuant",
         "mixed:\(bits)", weights: weights { $0.sensitivity = .fairquant }, tuning: frontier.tuning),
-      scheme(
-        "fairgrape-\(clusters)", "FairGRAPE's weights, tuned as in CEAG", series: "FairGRAPE, CEAG",
-        "prune:\(sparsity)", weights: weights { $0.pruningScore = .fairgrape }, tuning: equal),
     ]
   }
 
   /// Files whose storage is searched for; two clusters everywhere are the least there is to choose.
   private func underLimits(_ clusters: Int, _ frontier: FrontierSettings) -> [Recipe] {
     guard clusters > 2 else { return [] }
+    let size = "as small as \(clusters) clusters"
     return [
       constrained(
-        "accuracy-\(clusters)", "as small, for accuracy alone", series: "mixed, for accuracy",
+        "accuracy-\(clusters)", "for accuracy alone, \(size)", series: "mixed, for accuracy",
         clusters
       ) {
         $0.limits.maxDrift = [:]
         $0.limits.maxGroupDrop = nil
       },
-      constrained("limits-\(clusters)", "under limits", series: "under limits", clusters),
+      constrained("limits-\(clusters)", "under limits, \(size)", series: "under limits", clusters),
       constrained(
-        "limits-tuned-\(clusters)", "under limits, tuned", series: "under limits, tuned", clusters
+        "limits-tuned-\(clusters)", "under limits, tuned, \(size)", series: "under limits, tuned",
+        clusters
       ) { $0.tuning = frontier.tuning },
     ]
   }
 
   /// The ways to a file that is small and has no gaps: fair first, fair last, and both at once.
   private func closed(_ clusters: Int, _ frontier: FrontierSettings) -> [Recipe] {
-    let kmeans = "kmeans:\(clusters)"
+    let (kmeans, size) = ("kmeans:\(clusters)", "as small as \(clusters) clusters")
     var repaired = repaired(
       "repaired-\(clusters)", "\(clusters) clusters, tuned, then thresholds of groups",
       of: "tuned-\(clusters)", against: ["fine-tuned"], settings: "equalized odds by thresholds"
@@ -150,10 +158,11 @@ extension Study {
     guard clusters > 2 else { return all }
     all += [
       constrained(
-        "fair-limits-\(clusters)", "FairALM, then under limits", series: "fair, then under limits",
+        "fair-limits-\(clusters)", "FairALM, then under limits, \(size)",
+        series: "fair, then under limits",
         clusters, of: "fairalm"),
       constrained(
-        "both-\(clusters)", "gaps closed while tuning", series: "both at once", clusters
+        "both-\(clusters)", "gaps closed while tuning, \(size)", series: "both at once", clusters
       ) { compression in
         compression.tuning = frontier.tuning
         compression.tuning?.epochs = frontier.closingEpochs

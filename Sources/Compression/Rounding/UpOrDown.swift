@@ -55,12 +55,17 @@ struct UpOrDown: Sendable {
     [Float](unsafeUninitializedCapacity: v.count) { values, count in
       count = v.count
       nonisolated(unsafe) let values = values
-      Parallel.forEach(grids.count, grain: 1) { outputs in
-        for output in outputs {
-          let grid = grids[output]
-          for i in output * size..<(output + 1) * size {
-            let code = min(max(floors[i] + Self.share(v[i]), grid.bottom), grid.top)
-            values[i] = (code - grid.zero) * grid.scale
+      v.withUnsafeBufferPointer { v in
+        floors.withUnsafeBufferPointer { floors in
+          nonisolated(unsafe) let (v, floors) = (v, floors)
+          Parallel.forEach(grids.count, grain: 1) { outputs in
+            for output in outputs {
+              let grid = grids[output]
+              for i in output * size..<(output + 1) * size {
+                let code = min(max(floors[i] + Self.share(v[i]), grid.bottom), grid.top)
+                values[i] = (code - grid.zero) * grid.scale
+              }
+            }
           }
         }
       }
@@ -82,31 +87,37 @@ struct UpOrDown: Sendable {
   ) {
     nonisolated(unsafe) let g = gradients
     let (low, high) = Self.stretch
-    Parallel.forEach(grids.count, grain: 1) { outputs in
-      for output in outputs {
-        let grid = grids[output]
-        let factor = grid.scale * factors[output]
-        for i in output * size..<(output + 1) * size {
-          let sigmoid = 1 / (1 + exp(-v[i]))
-          let share = sigmoid * (high - low) + low
-          guard share > 0, share < 1 else {
-            g[i] = 0
-            continue
+    v.withUnsafeBufferPointer { v in
+      floors.withUnsafeBufferPointer { floors in
+        nonisolated(unsafe) let (v, floors) = (v, floors)
+        Parallel.forEach(grids.count, grain: 1) { outputs in
+          for output in outputs {
+            let grid = grids[output]
+            let factor = grid.scale * factors[output]
+            for i in output * size..<(output + 1) * size {
+              let sigmoid = 1 / (1 + exp(-v[i]))
+              let share = sigmoid * (high - low) + low
+              guard share > 0, share < 1 else {
+                g[i] = 0
+                continue
+              }
+              let code = floors[i] + share
+              var gradient = code >= grid.bottom && code <= grid.top ? factor * g[i] : 0
+              if regularization > 0 {
+                let off = 2 * share - 1
+                let slope = 2 * exponent * pow(abs(off), exponent - 1)
+                gradient -= regularization * (off < 0 ? -slope : slope)
+              }
+              g[i] = gradient * (high - low) * sigmoid * (1 - sigmoid)
+            }
           }
-          let code = floors[i] + share
-          var gradient = code >= grid.bottom && code <= grid.top ? factor * g[i] : 0
-          if regularization > 0 {
-            let off = 2 * share - 1
-            let slope = 2 * exponent * pow(abs(off), exponent - 1)
-            gradient -= regularization * (off < 0 ? -slope : slope)
-          }
-          g[i] = gradient * (high - low) * sigmoid * (1 - sigmoid)
         }
       }
     }
   }
 
   /// `h(V)`.
+  @inline(__always)
   static func share(_ v: Float) -> Float {
     let (low, high) = stretch
     return min(max((high - low) / (1 + exp(-v)) + low, 0), 1)
