@@ -166,6 +166,8 @@ public struct FrontierFigure: Sendable {
     parts.append(
       "<text x=\"\((left + right) / 2)\" y=\"\(bottom + 32)\" text-anchor=\"middle\">times smaller</text>"
     )
+    /// The numbers written at an edge near each size, so that none is written over another.
+    var written: [String: Int] = [:]
     for (number, (series, marks)) in panel.lines.enumerated() {
       let (colour, dashes) = Self.look(of: series)
       // Lines side by side, or many marks of one size would hide each other.
@@ -184,8 +186,12 @@ public struct FrontierFigure: Sendable {
             + "<circle cx=\"\(a)\" cy=\"\(b)\" r=\"3.5\" stroke=\"\(colour)\" stroke-width=\"1.6\" "
             + "fill=\"\(mark.isRefused ? "white" : colour)\"/>")
         if !isInside {
+          let isAbove = mark.value.mean > high
+          let earlier = written["\(isAbove) \((2 * log2(mark.ratio)).rounded())", default: 0]
+          written["\(isAbove) \((2 * log2(mark.ratio)).rounded())"] = earlier + 1
+          let lift = isAbove ? 10 + 11 * earlier : -4 - 11 * earlier
           parts.append(
-            "<text x=\"\(a)\" y=\"\(b)\" dx=\"6\" dy=\"\(mark.value.mean > high ? 10 : -4)\" "
+            "<text x=\"\(a)\" y=\"\(b)\" dx=\"6\" dy=\"\(lift)\" "
               + "fill=\"\(colour)\">\(decimal(mark.value.mean, 0))</text>")
         }
       }
@@ -204,7 +210,7 @@ public struct FrontierFigure: Sendable {
     let y = top + Double((names.count + 3) / 4) * 22
     parts.append(
       "<text x=\"20\" y=\"\(y + 4)\" fill=\"#555\">Bars are 95 % intervals, cut off at the "
-        + "edges. Hollow: the limits were refused. A number beside a mark: its value, outside the "
+        + "edges. Hollow: limits refused, in some run. A number beside a mark: its value, outside the "
         + "panel.</text>")
     return parts
   }

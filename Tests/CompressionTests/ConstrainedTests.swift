@@ -89,6 +89,35 @@ import Training
     }
   }
 
+  /// Where everybody is refused there is no gap: the operating point may not go there.
+  @Test func `a gap is not closed by refusing everybody`() {
+    var random = SplitMix64(seed: 5)
+    let cells = (0..<3000).map { _ in Int32(random.below(4)) }
+    // Of group 0 some positives are below zero that in group 1 are a little above: no gap is left where
+    // those are refused too.
+    let margins = cells.map { cell -> Float in
+      guard cell & 1 == 1 else { return Float(random.uniform(-1.1...0.02)) }
+      let margin = Float(random.uniform(-0.1...1.1))
+      return cell == 1 && 0..<0.3 ~= margin ? -0.05 : margin
+    }
+    let table = DeltaTable(margins: margins, cells: cells, groups: 2, units: [])
+    // What is stored has lost positives of everybody.
+    let found = margins.map { $0 - 0.5 }
+    func right(_ shift: Float) -> Int {
+      found.indices.count { (found[$0] + shift >= 0) == (cells[$0] & 1 == 1) }
+    }
+    var limits = CompressionLimits(bytes: 0)
+    limits.maxGap = [.equalOpportunity: 0.05, .fprDifference: 0.05]
+    let search = AllocationSearch(table, limits: limits, budget: 0)
+    let shifts = AllocationSearch.neighbours(of: 0.5, found)
+    let most = shifts.map(right).max() ?? 0
+    let shift = search.bestShift(found)
+    #expect(right(shift) >= most - 30)
+    // That is what the smallest gap alone would cost.
+    let smallest = shifts.min { search.use(found, shift: $0) < search.use(found, shift: $1) }
+    #expect(right(smallest ?? 0) < most - 60)
+  }
+
   /// Reference: decisions of both models at many operating points, counted one by one.
   @Test func `flips are the mean over operating points nearby`() {
     let table = table(units: 2, choices: 2, rows: 120, seed: 4)

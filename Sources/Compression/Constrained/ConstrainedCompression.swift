@@ -192,7 +192,8 @@ public struct ConstrainedCompression {
           searchSeconds: 0, tableWasCached: false)
         best = (use, outcome, candidate)
       }
-      if use <= 1 { break }
+      // Limits that the choice does not look at leave it as it is.
+      if use <= 1 || chosenBy.isBudgetOnly { break }
       // What the sum gets wrong here is near what it gets wrong nearby.
       correction = zip(real, predicted).map { $0 - $1 }
     }

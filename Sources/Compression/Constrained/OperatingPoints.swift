@@ -37,9 +37,21 @@ extension AllocationSearch {
     guard abs(gained - lost) > quantile * (gained + lost).squareRoot() else { return 0 }
     let start = Self.shift(margins, positives: positives)
     guard !limits.isBudgetOnly else { return start }
-    return ([start, 0] + Self.neighbours(of: start, margins)).min {
+    return sparing([start, 0] + Self.neighbours(of: start, margins), margins).min {
       use(margins, shift: $0) < use(margins, shift: $1)
     } ?? start
+  }
+
+  /// The shifts that leave accuracy within a point of the best one's, where the size of a gap is limited.
+  ///
+  /// Any gap shrinks where more of everybody is refused, which is no way to close one.
+  private func sparing(_ shifts: [Float], _ margins: [Float]) -> [Float] {
+    guard !(limits.maxGap ?? [:]).isEmpty else { return shifts }
+    let right = shifts.map { shift in
+      margins.indices.count { (margins[$0] + shift >= 0) == (table.cells[$0] & 1 == 1) }
+    }
+    let enough = Double(right.max() ?? 0) - 0.01 * Double(margins.count)
+    return shifts.indices.filter { Double(right[$0]) >= enough }.map { shifts[$0] }
   }
 
   /// Shifts on either side of `shift`, up to half a standard deviation of the margins.
