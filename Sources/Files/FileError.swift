@@ -11,17 +11,23 @@ public struct FileError: Error, Hashable, CustomStringConvertible {
   /// A problem in the file at `path`.
   ///
   /// Line breaks and other control characters of `problem` become spaces: it may quote names out of
-  /// the file, which could otherwise forge lines or command the terminal.
+  /// the file, which could otherwise forge lines or command the terminal. Of more than 800 characters,
+  /// which only a file's own names and shapes can make, the middle is left out.
   public init(_ path: String, _ problem: String) {
     self.path = path
-    let isPlain = problem.unicodeScalars.allSatisfy { !Self.breaksLines($0) }
-    self.problem =
-      isPlain
-      ? problem
-      : String(
-        String.UnicodeScalarView(
-          problem.unicodeScalars.map { Self.breaksLines($0) ? " " : $0 }))
+    let scalars = problem.unicodeScalars
+    let isPlain = scalars.allSatisfy { !Self.breaksLines($0) }
+    let line = isPlain ? Array(scalars) : scalars.map { Self.breaksLines($0) ? " " : $0 }
+    let shown =
+      line.count <= Self.longest
+      ? line
+      : line.prefix(Self.longest * 3 / 4) + Array(" … ".unicodeScalars)
+        + line.suffix(Self.longest / 4 - 3)
+    self.problem = String(String.UnicodeScalarView(shown))
   }
+
+  /// The number of characters of a problem that is shown whole.
+  private static let longest = 800
 
   private static func breaksLines(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.properties.generalCategory {

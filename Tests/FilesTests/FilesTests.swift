@@ -75,4 +75,14 @@ import Testing
     let found = problem(text) ?? "read"
     #expect(found.hasPrefix(expected), "\(found)")
   }
+
+  @Test func `a problem is one line that people can read`() {
+    #expect(FileError("a", "one\ntwo\u{1b}[2J").problem == "one two [2J")
+    let long = "begins " + String(repeating: "ä", count: 5000) + " ends"
+    let problem = FileError("a", long).problem
+    #expect(problem.count == 800 && problem.hasPrefix("begins ") && problem.hasSuffix("ä ends"))
+    #expect(problem.contains(" … "))
+    let whole = String(repeating: "x", count: 800)
+    #expect(FileError("a", whole).problem == whole)
+  }
 }
