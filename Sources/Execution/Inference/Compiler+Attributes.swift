@@ -160,16 +160,25 @@ extension Compiler {
     return count == 0 ? nil : try Memory(Layout([count], .uint8), on: engine)
   }
 
-  /// The kernel to take among those oneDNN has.
+  /// The kernel to take among those oneDNN has for a convolution.
   ///
-  /// oneDNN 3.2 puts its `brgconv` kernels first; with channels last its older direct kernels are
-  /// as fast or faster (3 to 20 %) in every layer of a ResNet but those with a handful of outputs.
+  /// oneDNN 3.2 puts its `brgconv` kernels first, which go through one image at a time. Its older direct
+  /// kernels are faster, up to twice, where several images have few pixels each, where real numbers
+  /// come in few channels, and in whole numbers where windows see few numbers.
   func choose(
-    outputs shape: [Int], _ create: () throws -> PrimitiveDescription
+    _ weights: Weights, from source: Layout, to destination: Layout,
+    _ create: () throws -> PrimitiveDescription
   ) throws -> PrimitiveDescription {
     let first = try create()
-    let pixels = shape[0] * shape[2...].reduce(1, *)
-    guard first.implementation.hasPrefix("brg"), pixels > 16 else { return first }
+    guard first.implementation.hasPrefix("brg") else { return first }
+    let (images, outputs) = (destination.shape[0], destination.shape[1])
+    let pixels = destination.shape[2...].reduce(1, *)
+    if images == 1 || images * pixels <= 16 { return first }
+    if source.elementType == .float32 {
+      if pixels > 32 && (outputs > 32 || outputs % 16 == 0) { return first }
+    } else if pixels > 49 && weights.shape[1] >= 128 && weights.shape[2...].reduce(1, *) > 1 {
+      return first
+    }
     let other = try create()
     while other.advance() {
       let name = other.implementation

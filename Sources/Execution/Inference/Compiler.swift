@@ -144,7 +144,7 @@ struct Compiler {
     let destination = layouts[step.destination]
     let wanted = try Layout(shape, weightType(weights, source), .any)
     let bias = try weights.bias.map { try self.constant([$0.count], $0) }
-    let description = try choose(outputs: destination.shape) {
+    let description = try choose(weights, from: source, to: destination) {
       try .convolution(
         .inference, source: source, weights: wanted, bias: bias?.layout, destination: destination,
         window: .init(window), attributes: attributes, on: engine)
