@@ -121,6 +121,14 @@ struct CompressCommand: ParsableCommand {
     if constrained.budget != nil && tuningOptions.gradual {
       throw ValidationError("'--gradual' is for '--scheme prune:S', not for '--budget'.")
     }
+    if constrained.budget != nil && tuningOptions.tuneScales
+      && !constrained.choice.contains(where: { $0.contains("uniform") })
+    {
+      throw ValidationError("'--tune-scales' is for even grids: give '--choice uniform:B' too.")
+    }
+    if constrained.int8Activations && unfused {
+      throw ValidationError("'--unfused' is for '--scheme int8' alone.")
+    }
     if constrained.budget != nil && scheme != nil {
       throw ValidationError("Give '--scheme' or '--budget', not both.")
     }

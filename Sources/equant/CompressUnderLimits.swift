@@ -111,6 +111,10 @@ extension CompressCommand {
     }
     compression.weights = weights
     compression.calibration = settings.calibration
+    if constrained.int8Activations {
+      compression.int8 = settings
+      compression.weights.codebook = .int8
+    }
     compression.tuning = tuning
     compression.selectionCount = constrained.selectionCount
     compression.seed = seed

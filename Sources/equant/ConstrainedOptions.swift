@@ -41,6 +41,13 @@ struct ConstrainedOptions: ParsableArguments {
       valueName: "scheme"))
   var choice: [String] = []
 
+  @Flag(
+    help: """
+      Round activations to 8 bits too, and clusters' values with them, so that the file runs in whole \
+      numbers.
+      """)
+  var int8Activations = false
+
   @Option(help: ArgumentHelp("The largest number of rows to choose on.", valueName: "count"))
   var selectionCount = 5000
 
@@ -63,10 +70,10 @@ struct ConstrainedOptions: ParsableArguments {
   var dryRun = false
 
   func validate() throws {
-    if budget == nil && (dryRun || explain || !choice.isEmpty) {
+    if budget == nil && (dryRun || explain || int8Activations || !choice.isEmpty) {
       throw ValidationError(
-        "'--dry-run', '--explain' and '--choice' are about a search: give '--budget', as in "
-          + "'--budget 1.5MB'.")
+        "'--dry-run', '--explain', '--choice' and '--int8-activations' are about a search: give "
+          + "'--budget', as in '--budget 1.5MB'.")
     }
     if closest != nil && dryRun {
       throw ValidationError("Give '--dry-run' or '--closest', not both: nothing is run.")

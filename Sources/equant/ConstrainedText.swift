@@ -110,6 +110,7 @@ extension Certificate.Allocation {
     let groups = Dictionary(grouping: tensors, by: \.value).sorted { $0.key < $1.key }
     let point = String(format: "%+.3f", shift)
     return ["operating point: \(point) on the margin of class 1, for everybody"]
+      + (activationBits.map { ["  activations: \($0) bits"] } ?? [])
       + groups.map { step, tensors in
         "  \(step): \(tensors.map(\.key).sorted().joined(separator: ", "))"
       }

@@ -82,7 +82,7 @@ struct VerifyCommand: ParsableCommand {
         "\(against.rawValue) gives \(theirs.columns) numbers to an image, Equant "
           + "\(ours.columns)")
     }
-    let isQuantized = opened.graph.nodes.contains { $0.operation.rawValue == "DequantizeLinear" }
+    let isQuantized = opened.graph.nodes.contains { $0.operation == .quantizeLinear }
     let report = VerifyReport(
       model: model, runtime: "\(against.rawValue) \(theirs.version)", ours: ours,
       theirs: theirs.values, meaning: opened.description.outputs ?? .logits,

@@ -253,6 +253,48 @@ import Training
     #expect(try compression.run(float, base: base, on: images).outcome.tableWasCached == false)
   }
 
+  /// With and without tuning, what is certified is a file that multiplies whole numbers, and its own
+  /// decisions are those in the certificate.
+  @Test(arguments: [nil, 1])
+  func `activations can be rounded under limits too`(epochs: Int?) throws {
+    let (folder, dataset) = try faces([.train: 140, .test: 4, .validation: 236])
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let float = SmallNetwork.graph(seed: 3)
+    let images = CompressionImages(dataset, preprocessing: Preprocessing(size: 8))
+    var limits = CompressionLimits(bytes: 60_000)
+    limits.maxDrift = [.equalOpportunity: 0.5]
+    limits.maxAccuracyDrop = 0.5
+    var compression = try ConstrainedCompression(limits: limits)
+    compression.choices = try ["kmeans:16", "kmeans:64"].flatMap { try Scheme($0).steps }
+    compression.int8 = Int8Settings()
+    compression.tuning = epochs.map { TuningSettings(epochs: $0) }
+    compression.tuning?.batch = 16
+    let base = CompressionReport.ModelFile(contents: try ONNXFile.bytes(of: float))
+    #expect(throws: CompressionError.self) { try compression.run(float, base: base, on: images) }
+    compression.weights.codebook = .int8
+    let (outcome, graph, _) = try compression.run(float, base: base, on: images)
+    let result = try #require(graph)
+    #expect(outcome.allocation.activationBits == 8)
+    #expect(try ONNXFile.bytes(of: result).count <= limits.bytes)
+    let quantized = Set(
+      result.nodes.filter { $0.operation == .quantizeLinear }.flatMap(\.outputs))
+    #expect(quantized.count >= 5)
+    // Every convolution reads activations that were rounded.
+    let integers = Set(
+      result.nodes.filter { $0.operation == .dequantizeLinear }.flatMap(\.outputs))
+    let layers = result.nodes.filter { $0.operation == .convolution || $0.operation == .gemm }
+    #expect(layers.allSatisfy { integers.contains($0.inputs[0]) })
+    let certificate = try #require(outcome.certificate)
+    let parts = try ValidationParts(of: dataset, limit: 5000, seed: 0)
+    let margins = try RealPasses(images: images, limits: limits)
+      .margins(result, rows: parts.verification)
+    let before = try RealPasses(images: images, limits: limits)
+      .margins(float, rows: parts.verification)
+    let flips = zip(before, margins).count { ($0 >= 0) != ($1 >= 0) }
+    #expect(certificate.checks.first { $0.name.contains("accuracy") }?.isKept == true)
+    #expect(certificate.comparison.flips.reduce(0) { $0 + $1.gained + $1.lost } == flips)
+  }
+
   @Test func `limits that cannot be kept are called infeasible`() throws {
     let (folder, dataset) = try faces([.train: 20, .test: 4, .validation: 236])
     defer { try? FileManager.default.removeItem(atPath: folder) }

@@ -29,7 +29,8 @@ import Training
     let parameters = try Calibration(observer: .minMax, grid: 0...255).parameters(
       of: work.graph, at: sites,
       with: ReferenceProbe(batches: [SmallNetwork.images(4, seed: seed)]))
-    let file = try work.finished(activations: (sites, parameters))
+    work.activations = .init(sites: sites, parameters: parameters)
+    let file = try work.finished()
     let trained = try Int8Quantization(sites: sites, activations: parameters).simulated(work.graph)
 
     let count = 64

@@ -42,6 +42,8 @@ public struct Certificate: Hashable, Codable, Sendable {
     public var tensors: [String: String]
     /// What was added to the margin of class 1, for everybody.
     public var shift: Double
+    /// The width of activations; `nil` where they are real numbers.
+    public var activationBits: Int?
   }
 
   /// Some rows of the validation split.

@@ -28,8 +28,14 @@ extension ConstrainedCompression {
       throw CompressionError(
         "limits", "on the size of a gap need tuning, which is what closes it: give --tune")
     }
-    var work = try CompressionWork(graph, weights: weights)
-    work.int8.calibration = calibration
+    guard int8 == nil || weights.codebook == .int8 || !choices.contains(where: { $0 is KMeansStep })
+    else {
+      throw CompressionError(
+        "int8 activations", "need weights that are whole numbers: clusters with --codebook int8")
+    }
+    var work = try CompressionWork(graph, weights: weights, int8: int8 ?? Int8Settings())
+    work.quantizesActivations = int8 != nil
+    if int8 == nil { work.int8.calibration = calibration }
     let parts = try ValidationParts(of: dataset, limit: selectionCount, seed: seed)
     let units = DeltaMeasurement.units(of: work)
     let passes = RealPasses(images: images, limits: limits)
@@ -68,6 +74,7 @@ extension ConstrainedCompression {
     }
     // Shapes and masks, the record of how the file was made, and a certificate.
     return try ONNXFile.bytes(of: work.graph).count - weights + 13_500 + decisions / 6
+      + (work.quantizesActivations ? work.bytesOfQuantizedActivations() : 0)
   }
 
   /// Says that even the smallest choices are too large.
@@ -80,10 +87,14 @@ extension ConstrainedCompression {
 
 extension DeltaTable {
   /// What is chosen, by tensor.
-  func allocation(_ choices: [Int], shift: Float) -> Certificate.Allocation {
+  func allocation(
+    _ choices: [Int], shift: Float, activationBits: Int? = nil
+  ) -> Certificate.Allocation {
     let tensors = zip(units, choices).flatMap { unit, choice in
       unit.tensors.map { ($0, unit.choices[choice].step) }
     }
-    return .init(tensors: Dictionary(uniqueKeysWithValues: tensors), shift: Double(shift))
+    return .init(
+      tensors: Dictionary(uniqueKeysWithValues: tensors), shift: Double(shift),
+      activationBits: activationBits)
   }
 }

@@ -21,6 +21,10 @@ public struct ConstrainedCompression {
   public var weights = WeightSettings()
   /// Which images of train restore moments, if any do.
   public var calibration = CalibrationSettings(count: 1024)
+  /// How activations are quantized too, so that the file runs in whole numbers; `nil` leaves them real.
+  ///
+  /// Choices are measured with real activations; from the first real pass on, activations are rounded.
+  public var int8: Int8Settings?
   /// How what was chosen is fitted to the float model's answers; `nil` leaves it as it is.
   ///
   /// Limits on drift are also its constraints, at half of what they allow.
@@ -117,7 +121,7 @@ public struct ConstrainedCompression {
       outcome.tableWasCached = start.tableWasCached
       report(.note("verifying on \(parts.verification.count) rows that no choice has seen"))
       let before = passes.outcomes(stored.verification, shift: 0, rows: parts.verification)
-      let after = try passes.outcomes(candidate.graph, rows: parts.verification)
+      let after = try passes.outcomes(candidate.runnable(), rows: parts.verification)
       let verified = try passes.checks(before, outcomes: after)
       outcome.verification = verified.checks
       outcome.binding = Self.binding(verified.checks)
@@ -175,8 +179,9 @@ public struct ConstrainedCompression {
         } / .seconds(1)
       guard let found else { throw tooSmall(table, overhead: overhead) }
       report(.note("round \(round): \(found.bytes + overhead) bytes, checking by a real pass"))
-      var candidate = try stored(found.choices, of: table, work, passes.images, report)
-      let real = try passes.margins(candidate.graph, rows: parts.selection)
+      var candidate = try stored(
+        found.choices, of: table, work, passes.images, selection: parts.selection, report)
+      let real = try passes.margins(candidate.runnable(), rows: parts.selection)
       let shift = judge.bestShift(real)
       try candidate.graph.shiftDecision(by: shift)
       let predicted = table.margins(of: found.choices)
@@ -184,7 +189,8 @@ public struct ConstrainedCompression {
       if best.map({ use < $0.use }) ?? true {
         let outcome = Outcome(
           isFeasible: false, bytes: found.bytes + overhead, ratio: 1,
-          allocation: table.allocation(found.choices, shift: shift),
+          allocation: table.allocation(
+            found.choices, shift: shift, activationBits: int8.map { _ in 8 }),
           selection: try passes.checks(
             float, outcomes: passes.outcomes(real, shift: shift, rows: parts.selection)
           ).checks,
@@ -205,17 +211,24 @@ public struct ConstrainedCompression {
   /// The model with every unit stored as chosen, moments restored and tuned where that is asked for.
   private func stored(
     _ choices: [Int], of table: DeltaTable, _ work: CompressionWork, _ images: CompressionImages,
-    _ report: (Event) -> Void
+    selection: [Int], _ report: (Event) -> Void
   ) throws -> CompressionWork {
     var candidate = work
     try apply(choices, of: table, to: &candidate)
-    if weights.restores != .none {
-      let rows = try calibration.rows(of: images.dataset)
-      try candidate.restoreMoments(
-        with: CalibrationProbe(images.dataset, rows: rows, preprocessing: images.preprocessing))
+    try candidate.checkWeightsAreWhole()
+    if weights.restores != .none || candidate.quantizesActivations {
+      let rows = try candidate.int8.calibration.rows(of: images.dataset)
+      let probe = CalibrationProbe(
+        images.dataset, rows: rows, preprocessing: images.preprocessing)
+      if weights.restores != .none { try candidate.restoreMoments(with: probe) }
+      if candidate.quantizesActivations {
+        try candidate.calibrateActivations(with: probe, .init(rows, in: images.dataset))
+      }
     }
     if let tuning {
       report(.note("tuning"))
+      var images = images
+      images.watched = selection
       candidate.tuned = try candidate.tune(tuning.under(limits), on: images) {
         report(.tuning(epoch: $0, step: $1, of: $2))
       }

@@ -128,6 +128,8 @@ public struct SchemeUnderLimits {
     try ConstrainedCompression.check(graph, images.dataset)
     let dataset = images.dataset
     let parts = try ValidationParts(of: dataset, limit: selectionCount, seed: seed)
+    var images = images
+    images.watched = parts.selection
     let passes = RealPasses(images: images, limits: limits)
     report(.note("running the float model on \(parts.selection.count) rows of choice"))
     let float = try passes.margins(graph, rows: parts.selection)

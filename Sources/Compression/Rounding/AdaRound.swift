@@ -42,7 +42,7 @@ struct AdaRound {
       weights, grids: grids, moments: moments, size: size, products: products)
     let before = try layer.errors(of: stored)
     layer.divide(by: before.map { $0 / Double(max(1, size)) })
-    var v = layer.start
+    var v = layer.choice.start
     var adam = Adam(count: weights.count)
     let quiet = Int(Double(steps) * warmUp)
     for step in 0..<steps {
@@ -54,7 +54,7 @@ struct AdaRound {
         &v, UnsafeBufferPointer(start: gradients.pointer, count: v.count), rate: rate,
         number: step + 1)
     }
-    let (codes, values) = layer.rounded(v)
+    let (codes, values) = layer.choice.rounded(v)
     let after = try layer.errors(of: values)
     return grids.indices.map { output in
       let own = output * size..<(output + 1) * size
@@ -69,7 +69,8 @@ struct AdaRound {
 
 /// The objective of one layer's rounding.
 final class AdaRoundLayer {
-  private let choice: UpOrDown
+  /// What `V` means.
+  let choice: UpOrDown
   private let moments: AlignedBuffer<Float>
   private let products: MatrixProducts
   /// What every channel's error is multiplied with.
@@ -90,12 +91,6 @@ final class AdaRoundLayer {
 
   /// Makes `errors` the unit of every channel's error.
   func divide(by errors: [Double]) { factors = errors.map { $0 > 0 ? Float(1 / $0) : 1 } }
-
-  /// The `V` to start from; see ``UpOrDown/start``.
-  var start: [Float] { choice.start }
-
-  /// Whether each weight goes up, by `V`: codes, and what they stand for.
-  func rounded(_ v: [Float]) -> (codes: [UInt8], values: [Float]) { choice.rounded(v) }
 
   /// `d H dᵀ` of every channel for the given stored weights.
   func errors(of values: [Float]) throws -> [Double] {

@@ -16,7 +16,8 @@ extension CompressionWork {
       guard case .affine = stored.meaning else {
         throw CompressionError(
           place,
-          "has no even grid to round up or down on: \(weights.rounding.rawValue) is for uniform:B")
+          "has no even grid to round up or down on: \(weights.rounding.rawValue) is for uniform:B "
+            + "and mixed:B")
       }
     }
   }

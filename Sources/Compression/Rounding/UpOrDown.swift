@@ -55,19 +55,9 @@ struct UpOrDown: Sendable {
     [Float](unsafeUninitializedCapacity: v.count) { values, count in
       count = v.count
       nonisolated(unsafe) let values = values
-      v.withUnsafeBufferPointer { v in
-        floors.withUnsafeBufferPointer { floors in
-          nonisolated(unsafe) let (v, floors) = (v, floors)
-          Parallel.forEach(grids.count, grain: 1) { outputs in
-            for output in outputs {
-              let grid = grids[output]
-              for i in output * size..<(output + 1) * size {
-                let code = min(max(floors[i] + Self.share(v[i]), grid.bottom), grid.top)
-                values[i] = (code - grid.zero) * grid.scale
-              }
-            }
-          }
-        }
+      forEachWeight(v) { grid, _, i, v, floor in
+        let code = min(max(floor + Self.share(v), grid.bottom), grid.top)
+        values[i] = (code - grid.zero) * grid.scale
       }
     }
   }
@@ -87,29 +77,41 @@ struct UpOrDown: Sendable {
   ) {
     nonisolated(unsafe) let g = gradients
     let (low, high) = Self.stretch
+    forEachWeight(v) { grid, output, i, v, floor in
+      let sigmoid = 1 / (1 + exp(-v))
+      let share = sigmoid * (high - low) + low
+      guard share > 0, share < 1 else {
+        g[i] = 0
+        return
+      }
+      let code = floor + share
+      var gradient =
+        code >= grid.bottom && code <= grid.top ? grid.scale * factors[output] * g[i] : 0
+      if regularization > 0 {
+        let off = 2 * share - 1
+        let slope = 2 * exponent * pow(abs(off), exponent - 1)
+        gradient -= regularization * (off < 0 ? -slope : slope)
+      }
+      g[i] = gradient * (high - low) * sigmoid * (1 - sigmoid)
+    }
+  }
+
+  /// Calls `body` for every weight, channels side by side on all cores.
+  @inline(__always)
+  private func forEachWeight(
+    _ v: [Float],
+    _ body:
+      @Sendable (
+        _ grid: StorageGrid.Even, _ output: Int, _ place: Int, _ v: Float, _ floor: Float
+      ) -> Void
+  ) {
     v.withUnsafeBufferPointer { v in
       floors.withUnsafeBufferPointer { floors in
         nonisolated(unsafe) let (v, floors) = (v, floors)
         Parallel.forEach(grids.count, grain: 1) { outputs in
           for output in outputs {
             let grid = grids[output]
-            let factor = grid.scale * factors[output]
-            for i in output * size..<(output + 1) * size {
-              let sigmoid = 1 / (1 + exp(-v[i]))
-              let share = sigmoid * (high - low) + low
-              guard share > 0, share < 1 else {
-                g[i] = 0
-                continue
-              }
-              let code = floors[i] + share
-              var gradient = code >= grid.bottom && code <= grid.top ? factor * g[i] : 0
-              if regularization > 0 {
-                let off = 2 * share - 1
-                let slope = 2 * exponent * pow(abs(off), exponent - 1)
-                gradient -= regularization * (off < 0 ? -slope : slope)
-              }
-              g[i] = gradient * (high - low) * sigmoid * (1 - sigmoid)
-            }
+            for i in output * size..<(output + 1) * size { body(grid, output, i, v[i], floors[i]) }
           }
         }
       }

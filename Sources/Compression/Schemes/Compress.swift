@@ -93,8 +93,7 @@ extension CompressionWork {
     metadata: [String: String] = [:],
     progress: (_ epoch: Int, _ step: Int, _ of: Int) -> Void = { _, _, _ in }
   ) throws -> (graph: Graph, report: CompressionReport) {
-    var calibration: CompressionReport.CalibrationRecord?
-    var activations: (sites: ActivationSites, parameters: [String: QuantizationParameters])?
+    var calibration = activations?.calibration
     if let images {
       let rows = try int8.calibration.rows(of: images.dataset)
       let probe = CalibrationProbe(
@@ -110,20 +109,10 @@ extension CompressionWork {
         try reconstruct(on: images, rows: rows, countsGaps: weights.rounding == .fairbrecq)
       }
       if weights.restores != .none { try restoreMoments(with: probe) }
-      if quantizesActivations {
-        let sites = ActivationSites(of: graph, keepsBatchNorms: false)
-        let parameters = try Calibration(observer: int8.observer, grid: int8.activationGrid)
-          .parameters(of: graph, at: sites, with: probe)
-        activations = (sites, parameters)
-      }
-      if let tuning {
-        let rounding = activations.map {
-          Int8Quantization(sites: $0.sites, activations: $0.parameters)
-        }
-        tuned = try tune(tuning, on: images, activations: rounding, progress: progress)
-      }
+      if quantizesActivations { try calibrateActivations(with: probe, calibration) }
+      if let tuning { tuned = try tune(tuning, on: images, progress: progress) }
     }
-    var result = try finished(activations: activations)
+    var result = try finished()
     let provenance = CompressionProvenance(
       scheme: scheme, base: base, settings: quantizesActivations ? int8 : nil, weights: weights,
       calibration: calibration, tuning: tuned)
@@ -133,11 +122,7 @@ extension CompressionWork {
     let report = CompressionReport(
       scheme: scheme, base: base, bytes: bytes, settings: provenance.settings, weights: weights,
       tuning: tuned, calibration: calibration,
-      activations: activations.map { found in
-        found.sites.observed.compactMap { tensor in
-          found.parameters[tensor].map { .init(tensor: tensor, parameters: $0) }
-        }
-      } ?? [],
+      activations: activations?.report ?? [],
       tensors: storedTensors, accounting: SizeAccounting(of: result, fileBytes: bytes))
     return (result, report)
   }

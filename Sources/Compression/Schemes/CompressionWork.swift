@@ -107,6 +107,9 @@ public struct CompressionImages: Sendable {
   public var dataset: FaceDataset
   /// How they are prepared, as in training.
   public var preprocessing: Preprocessing
+  /// Rows on which tuning measures gaps that have limits, and nothing is fitted to; `nil` keeps a share
+  /// of the training rows for it.
+  public var watched: [Int]?
 
   /// Images of `dataset`.
   public init(_ dataset: FaceDataset, preprocessing: Preprocessing) {
@@ -135,6 +138,8 @@ public struct CompressionWork {
   var pruning: MagnitudePruning?
   /// Whether activations become int8 in the end.
   public var quantizesActivations = false
+  /// How, once that is known.
+  var activations: QuantizedActivations?
   /// How weights are stored.
   public var weights: WeightSettings
   /// How activations are quantized, and which images are looked at.
@@ -196,12 +201,10 @@ public struct CompressionWork {
     graph.initializers[name] = weights.decoded
   }
 
-  /// The graph as it is written: codes packed, and activations quantized if they are to be.
+  /// The graph as it is written: codes packed, and activations quantized where their ranges are known.
   ///
   /// - Throws: ``CompressionError`` when weights and activations do not go together.
-  func finished(
-    activations: (sites: ActivationSites, parameters: [String: QuantizationParameters])? = nil
-  ) throws -> Graph {
+  func finished() throws -> Graph {
     var result = graph
     if let activations {
       var quantization = Int8Quantization(

@@ -12,20 +12,18 @@ extension CompressionWork {
   /// The student is the graph with the weights that the file will give, and its activations rounded as
   /// the file's where those are int8, with the ranges that calibration found; codebooks, grids' weights
   /// and biases move, by the gradient of ``DriftDistillation``, which passes straight through what is
-  /// rounded. Where gaps have limits, a part of the training rows is only looked at, to measure drift.
-  /// Validation and test rows are not touched.
+  /// rounded. Where gaps have limits, ``CompressionImages/watched`` rows, or a part of the training rows, are
+  /// only looked at, to measure gaps. Other rows are not touched.
   ///
   /// - Parameters:
   ///   - settings: How.
   ///   - images: Where the rows are.
-  ///   - activations: How activations are quantized; `nil` where they are not.
   ///   - progress: Told the epoch, counted from 1, the steps done in it and their number.
   /// - Returns: What was done.
   /// - Throws: ``CompressionError`` for settings and schemes that do not go together, and what
   ///   reading images and running graphs throws.
   mutating func tune(
     _ settings: TuningSettings, on images: CompressionImages,
-    activations: Int8Quantization? = nil,
     progress: (_ epoch: Int, _ step: Int, _ of: Int) -> Void = { _, _, _ in }
   ) throws -> TuningRecord {
     try settings.validate()
@@ -35,7 +33,7 @@ extension CompressionWork {
       throw CompressionError("tuning", "is for two classes, not \(dataset.classNames.count)")
     }
     let all = dataset.rows(in: .train, limit: settings.limit)
-    let rows = parts(of: all, settings)
+    let rows = parts(of: all, settings, watched: images.watched)
     guard rows.fitted.count >= settings.batch else {
       throw CompressionError(
         dataset.folder,
@@ -46,15 +44,20 @@ extension CompressionWork {
       throw CompressionError(
         "tuning", "the held-out share is \(rows.heldOut.count) rows, fewer than a batch")
     }
+    let asked = rows.fitted + rows.heldOut
     var teacher = Teacher(
-      try Evaluator(images.preprocessing).run(teacher, on: dataset, rows: all).output, rows: all)
+      try Evaluator(images.preprocessing).run(teacher, on: dataset, rows: asked).output, rows: asked
+    )
     teacher.usesLabels = settings.usesLabels
     var distillation = try DriftDistillation(
       settings.limits, groups: dataset.groupNames, counts: dataset.counts(of: rows.fitted))
 
     // Rounding that gradients pass straight through has single precision around it.
+    let rounding = activations.map {
+      Int8Quantization(sites: $0.sites, activations: $0.parameters)
+    }
     let session = try TrainingSession(
-      activations?.simulated(graph) ?? graph, batch: settings.batch,
+      rounding?.simulated(graph) ?? graph, batch: settings.batch,
       inputShape: images.preprocessing.shape,
       precision: activations == nil ? settings.precision : .float32)
     var student = Student(session)
@@ -126,11 +129,12 @@ extension CompressionWork {
       })
   }
 
-  /// The rows to fit to, and those that drift is measured on, chosen by the seed.
+  /// The rows to fit to, and those that drift is measured on, chosen by the seed where none are given.
   private func parts(
-    of rows: [Int], _ settings: TuningSettings
+    of rows: [Int], _ settings: TuningSettings, watched: [Int]?
   ) -> (fitted: [Int], heldOut: [Int]) {
     guard !settings.limits.isEmpty else { return (rows, []) }
+    if let watched { return (rows, watched) }
     var random = SplitMix64(seed: settings.seed, stream: 0x7e1d)
     var order = rows
     random.shuffle(&order)
