@@ -5,18 +5,37 @@ extension ONNXImporter {
   mutating func appendMean(_ node: RawNode) throws(GraphError) {
     let rank = try shape(node).count
     let axes = try list(node, "axes", input: 1)?.map { $0 < 0 ? $0 &+ rank : $0 }.sorted()
-    guard rank == 4, axes == [2, 3] else {
+    let isChannelsLast = axes == [1, 2]
+    guard rank == 4, isChannelsLast || axes == [2, 3] else {
       throw fail(
         node, "averages axes \(axes ?? []) of \(rank); only height and width are supported")
     }
-    if node.attributes["keepdims"] != .int(0) {
-      return append(.globalAveragePool, node, inputs: [node.inputs[0]], attributes: [:])
+    let result = node.outputs[0]
+    func step(_ part: String) -> RawNode {
+      var own = node
+      own.name += "_\(part)"
+      return own
     }
-    let mean = "\(node.outputs[0]).mean"
-    append(.globalAveragePool, node, inputs: [node.inputs[0]], outputs: [mean], attributes: [:])
-    var flat = node
-    flat.name += "_flat"
-    append(.flatten, flat, inputs: [mean], attributes: ["axis": .int(1)])
+    var images = node.inputs[0]
+    if isChannelsLast {
+      let planes = "\(result).planes"
+      append(
+        .transpose, step("planes"), inputs: [images], outputs: [planes],
+        attributes: ["perm": .ints([0, 3, 1, 2])])
+      images = planes
+    }
+    let keepsAxes = node.attributes["keepdims"] != .int(0)
+    if keepsAxes && !isChannelsLast {
+      return append(.globalAveragePool, node, inputs: [images], attributes: [:])
+    }
+    let mean = "\(result).mean"
+    append(.globalAveragePool, node, inputs: [images], outputs: [mean], attributes: [:])
+    if keepsAxes {
+      append(
+        .transpose, step("last"), inputs: [mean], attributes: ["perm": .ints([0, 2, 3, 1])])
+    } else {
+      append(.flatten, step("flat"), inputs: [mean], attributes: ["axis": .int(1)])
+    }
   }
 
   /// Subtracting and dividing by a constant are adding and multiplying by another one.

@@ -54,6 +54,7 @@ struct ONNXImporter {
 
   mutating func append(_ given: RawNode) throws(GraphError) {
     var node = given
+    guard !node.outputs.isEmpty else { throw fail(node, "has no outputs") }
     node.inputs = node.inputs.map { origins[$0] ?? $0 }
     if computeNumbers(node) || computeScalar(node) || computeTable(node) { return }
     unpad(&node)

@@ -57,6 +57,25 @@ import Testing
         == (keeps == 1 ? [.globalAveragePool] : [.globalAveragePool, .flatten]))
   }
 
+  /// As TensorFlow has it, channels last: `[batch, 8, 4, 4]` has 4 channels then.
+  @Test(arguments: [0, 1])
+  func `means over the middle axes are those of channels that come last`(keeps: Int) throws {
+    let graph = try imported(
+      [node("ReduceMean", ["x", "axes"], ["y"], ["keepdims": .int(keeps)])],
+      constants: ["axes": Tensor(shape: [2], [1, 2] as [Int64])])
+    #expect(
+      graph.nodes.map(\.operation)
+        == [.transpose, .globalAveragePool, keeps == 1 ? .transpose : .flatten])
+    #expect(graph.outputs[0].shape == (keeps == 1 ? [nil, 1, 1, 4] : [nil, 4]))
+    let values = (0..<128).map { Float($0) }
+    let given = Tensor(shape: [1, 8, 4, 4], values)
+    let found = try ReferenceInterpreter(graph).run(["x": given], output: "y")
+    let expected = (0..<4).map { channel in
+      stride(from: channel, to: 128, by: 4).reduce(0) { $0 + values[$1] } / 32
+    }
+    #expect(found.floats == expected)
+  }
+
   @Test func `a split is slices`() throws {
     let graph = try imported(
       [
@@ -67,6 +86,23 @@ import Testing
     #expect(graph.outputs[0].shape == [nil, 8, 4, 4])
     let part = try slicedPart(graph.nodes[1], of: [2, 8, 4, 4], graph.initializers)
     #expect(part.axis == 1 && part.range == 3..<8)
+  }
+
+  /// Found by fuzzing: a sum that adds a bias to a product, and writes nothing.
+  @Test(arguments: ["Add", "Relu", "ReduceMean", "Split", "Dropout", "Reshape"])
+  func `a node that writes nothing is refused`(type: String) throws {
+    let product = node("MatMul", ["flat", "w"], ["p"])
+    var bad = node(type, type == "Add" ? ["p", "b"] : ["p"], ["y"], ["axes": .ints([2, 3])])
+    bad.outputs = []
+    let error = #expect(throws: GraphError.self) {
+      try imported(
+        [node("Flatten", ["x"], ["flat"]), product, bad],
+        constants: [
+          "w": Tensor(shape: [128, 2], [Float](repeating: 1, count: 256)),
+          "b": Tensor(shape: [2], [1, 2] as [Float]),
+        ])
+    }
+    #expect(error?.description.contains("has no outputs") == true)
   }
 
   @Test func `what cannot be said in another way is refused by name`() {
