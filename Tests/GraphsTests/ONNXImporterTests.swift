@@ -1,3 +1,4 @@
+import GraphReference
 import Tensors
 import Testing
 
