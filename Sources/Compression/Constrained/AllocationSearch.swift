@@ -272,6 +272,20 @@ struct AllocationSearch {
     return flips(margins, shift: shift).times(times).use(of: limits, quantile: quantile)
   }
 
+  /// The same by the decisions at this operating point alone, for one of a few models that were run: it
+  /// was not found among thousands by what they do there by chance.
+  func exactUse(_ margins: [Float], shift: Float, times: Double) -> Double {
+    var cells = rows.map { (rows: $0, gained: 0.0, lost: 0.0, selected: 0.0) }
+    for (row, margin) in margins.enumerated() {
+      let (before, after) = (table.margins[row] >= 0, margin + shift >= 0)
+      let cell = Int(table.cells[row])
+      if after { cells[cell].selected += 1 }
+      if after && !before { cells[cell].gained += 1 }
+      if before && !after { cells[cell].lost += 1 }
+    }
+    return FlipCounts(cells: cells).times(times).use(of: limits, quantile: quantile)
+  }
+
   /// The flips when `shift` is added to `margins`: the mean over operating points nearby, which are
   /// those of both models.
   func flips(_ margins: [Float], shift: Float) -> FlipCounts {

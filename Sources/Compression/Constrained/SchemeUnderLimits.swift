@@ -8,8 +8,8 @@ import Training
 ///
 /// The scheme as asked for is run on the rows of choice. If as many rows as decide would show every
 /// limit kept, nothing more is done. If not, remedies that know no groups at run time are tried in
-/// turn, each with an operating point for everybody too: calibration on as many images of every cell,
-/// batch norms folded, biases restored, variances restored. The first that keeps the limits, or else
+/// turn, each with an operating point for everybody too: calibration on 512 images of everybody, batch
+/// norms folded, calibration on as many images of every cell, biases restored, variances restored. The first that keeps the limits, or else
 /// the one that uses up least of them, is run on the rows of verdict, which decide.
 public struct SchemeUnderLimits {
   /// What is done.
@@ -85,10 +85,11 @@ public struct SchemeUnderLimits {
     guard tuning == nil else { return ways }
     let isPlainInt8 = scheme.steps.count == 1 && scheme.steps[0] is Int8Step
     let calibration = int8.calibration
-    if scheme.needsImages, !calibration.isBalanced || calibration.count < 512 {
-      add("balanced calibration") {
+    if scheme.needsImages, calibration.count < 512 || calibration.group != nil {
+      add("calibration on everybody") {
         $0.int8.calibration = CalibrationSettings(
-          count: max(512, calibration.count), seed: calibration.seed, isBalanced: true)
+          count: max(512, calibration.count), seed: calibration.seed,
+          isBalanced: calibration.isBalanced)
       }
     }
     if int8.keepsBatchNorms {
@@ -97,6 +98,9 @@ public struct SchemeUnderLimits {
         $0.int8 = Int8Settings()
         $0.int8.calibration = calibration
       }
+    }
+    if scheme.needsImages, !calibration.isBalanced {
+      add("balanced calibration") { $0.int8.calibration.isBalanced = true }
     }
     if weights.restores == .none, !int8.correctsBias {
       add("biases restored") {
@@ -147,7 +151,7 @@ public struct SchemeUnderLimits {
     func note(
       _ remedy: Remedy, _ made: Made, _ name: String, _ margins: [Float], shift: Float
     ) throws -> Bool {
-      let use = judge.use(margins, shift: shift, times: more)
+      let use = judge.exactUse(margins, shift: shift, times: more)
       attempts.append(
         Attempt(
           name: name, shift: Double(shift),
