@@ -18,7 +18,7 @@ public struct FrontierSettings: Hashable, Codable, Sendable {
   /// The epochs of tuning.
   public var tuningEpochs = 1
   /// The epochs of tuning where gaps are closed too.
-  public var closingEpochs = 3
+  public var closingEpochs = 6
   /// Only so many training rows are tuned on; nil for all.
   public var tuningRows: Int?
   /// The largest number of validation rows that choices are made on.

@@ -101,7 +101,7 @@ struct StudyCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Of a frontier: epochs of tuning where gaps are closed too. (default: 3)",
+      "Of a frontier: epochs of tuning where gaps are closed too. (default: 6)",
       valueName: "epochs"))
   var tuneClosing: Int?
 

@@ -272,9 +272,8 @@ struct AllocationSearch {
     return flips(margins, shift: shift).times(times).use(of: limits, quantile: quantile)
   }
 
-  /// The same by the decisions at this operating point alone, for one of a few models that were run: it
-  /// was not found among thousands by what they do there by chance.
-  func exactUse(_ margins: [Float], shift: Float, times: Double) -> Double {
+  /// How much of the limits is used up by what is found at this operating point alone, chance left out.
+  func usedHere(_ margins: [Float], shift: Float) -> Double {
     var cells = rows.map { (rows: $0, gained: 0.0, lost: 0.0, selected: 0.0) }
     for (row, margin) in margins.enumerated() {
       let (before, after) = (table.margins[row] >= 0, margin + shift >= 0)
@@ -283,7 +282,7 @@ struct AllocationSearch {
       if after && !before { cells[cell].gained += 1 }
       if before && !after { cells[cell].lost += 1 }
     }
-    return FlipCounts(cells: cells).times(times).use(of: limits, quantile: quantile)
+    return FlipCounts(cells: cells).use(of: limits, quantile: 0)
   }
 
   /// The flips when `shift` is added to `margins`: the mean over operating points nearby, which are

@@ -151,7 +151,9 @@ public struct SchemeUnderLimits {
     func note(
       _ remedy: Remedy, _ made: Made, _ name: String, _ margins: [Float], shift: Float
     ) throws -> Bool {
-      let use = judge.exactUse(margins, shift: shift, times: more)
+      // Bounds are the mean over operating points nearby; the one in use has to keep the limits too.
+      let use = max(
+        judge.use(margins, shift: shift, times: more), judge.usedHere(margins, shift: shift))
       attempts.append(
         Attempt(
           name: name, shift: Double(shift),
