@@ -12,7 +12,7 @@ EPOCHS = 4
 # Portraits to learn from: fewer for networks that take long, in smaller batches.
 COUNTS = {
     "mobilenet_v3_small": 3000, "shufflenet_v2_x1_0": 2500, "squeezenet1_1": 2500,
-    "resnet18": 1600, "googlenet": 1600, "efficientnet_b0": 1600, "resnet34": 1000,
+    "resnet18": 1600, "googlenet": 1600, "resnet34": 1000,
     "resnet50": 800, "densenet121": 800, "resnext50_32x4d": 600, "wide_resnet50_2": 400,
     "vgg11_bn": 320,
 }
