@@ -35,13 +35,16 @@ struct Cholesky {
         [below, count, count], .rows(copy.pointer, stride: count),
         MatrixProducts.Operand.rows(inverse.pointer, stride: count).transposed,
         into: .rows(panel, stride: size))
+      for row in 0..<below {
+        for column in 0..<count { copy.pointer[row * count + column] = -panel[row * size + column] }
+      }
       // Only the lower half, in bands.
       for start in stride(from: 0, to: below, by: 512) {
         let rows = min(512, below - start)
         try products.multiply(
-          [rows, count, start + rows], .rows(panel + start * size, stride: size),
+          [rows, count, start + rows], .rows(copy.pointer + start * count, stride: count),
           MatrixProducts.Operand.rows(panel, stride: size).transposed,
-          into: .rows(panel + start * size + count, stride: size), .subtract)
+          into: .rows(panel + start * size + count, stride: size), .add)
       }
     }
     return true

@@ -21,7 +21,7 @@ final class MatrixProducts {
 
   /// What becomes of the numbers that are there already.
   enum Update: Hashable {
-    case replace, add, subtract
+    case replace, add
   }
 
   private struct Shape: Hashable {
@@ -39,7 +39,9 @@ final class MatrixProducts {
     stream = try OneDNN.Stream(engine)
   }
 
-  /// Writes `a b` to `c`, which has memory of its own, or adds it to what is there, or takes it away.
+  /// Writes `a b` to `c`, which has memory of its own, or adds it to what is there.
+  ///
+  /// There is no taking away: oneDNN does that in plain loops, hundreds of times slower. Negate `a`.
   ///
   /// `extents` are the rows of `a`, the columns of `a` and the columns of `b`, all positive.
   func multiply(
@@ -66,7 +68,6 @@ final class MatrixProducts {
     switch shape.update {
     case .replace: break
     case .add: attributes.postOperations = [.sum()]
-    case .subtract: attributes.postOperations = [.elementwise(.linear, alpha: -1), .sum()]
     }
     let description = try PrimitiveDescription.matrixProduct(
       source: layouts[0], weights: layouts[1], destination: layouts[2], attributes: attributes,
