@@ -118,6 +118,24 @@ import Training
     #expect(right(smallest ?? 0) < most - 60)
   }
 
+  /// Decisions that flip at this operating point and hardly anywhere near it count too.
+  @Test func `what is used up here is counted at the operating point itself`() {
+    let cells = (0..<1600).map { Int32($0 % 4) }
+    // A fifth of the positives of group 0 lie just above zero.
+    let near = (0..<1600).map { $0 % 4 == 1 && ($0 / 4) % 5 == 0 }
+    let margins = cells.indices.map { i -> Float in
+      near[i] ? 0.01 : cells[i] & 1 == 1 ? 1 : -1
+    }
+    let after = margins.indices.map { near[$0] ? -0.01 : margins[$0] }
+    var limits = CompressionLimits(bytes: 0)
+    limits.maxDrift = [.equalOpportunity: 0.05]
+    let search = AllocationSearch(
+      DeltaTable(margins: margins, cells: cells, groups: 2, units: []), limits: limits, budget: 0)
+    #expect(search.use(after, shift: 0) < 1)
+    #expect(abs(search.usedHere(after, shift: 0) - 4) < 1e-9)
+    #expect(search.usedHere(after, shift: 0.02) == 0)
+  }
+
   /// Reference: decisions of both models at many operating points, counted one by one.
   @Test func `flips are the mean over operating points nearby`() {
     let table = table(units: 2, choices: 2, rows: 120, seed: 4)
@@ -215,18 +233,29 @@ import Training
     }
   }
 
-  @Test func `a feasible file carries a certificate that can be recomputed`() throws {
-    let (folder, dataset) = try faces([.train: 20, .test: 4, .validation: 236])
-    defer { try? FileManager.default.removeItem(atPath: folder) }
+  /// A network, and faces to compress it on in a folder that the caller removes.
+  private func subject(
+    train: Int
+  ) throws -> (
+    folder: String, float: Graph, images: CompressionImages, base: CompressionReport.ModelFile
+  ) {
+    let (folder, dataset) = try faces([.train: train, .test: 4, .validation: 236])
     let float = SmallNetwork.graph(seed: 3)
-    let images = CompressionImages(dataset, preprocessing: Preprocessing(size: 8))
+    return (
+      folder, float, CompressionImages(dataset, preprocessing: Preprocessing(size: 8)),
+      .init(contents: try ONNXFile.bytes(of: float))
+    )
+  }
+
+  @Test func `a feasible file carries a certificate that can be recomputed`() throws {
+    let (folder, float, images, base) = try subject(train: 20)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
     var limits = CompressionLimits(bytes: 40_000)
     limits.maxDrift = [.equalOpportunity: 0.4]
     limits.maxAccuracyDrop = 0.4
     var compression = try ConstrainedCompression(limits: limits)
     compression.choices = try ["kmeans:4", "kmeans:16"].flatMap { try Scheme($0).steps }
     compression.cache = "\(folder)/table"
-    let base = CompressionReport.ModelFile(contents: try ONNXFile.bytes(of: float))
     let (outcome, graph, _) = try compression.run(float, base: base, on: images)
     let result = try #require(graph)
     #expect(outcome.isFeasible)
@@ -239,11 +268,11 @@ import Training
     #expect(
       SHA256.hex(try ONNXFile.contents(bytes, path: "a", without: Certificate.key))
         == outcome.certificate?.model)
-    let parts = try ValidationParts(of: dataset, limit: 5000, seed: 0)
+    let parts = try ValidationParts(of: images.dataset, limit: 5000, seed: 0)
     #expect(Set(parts.selection).isDisjoint(with: parts.verification))
     #expect(parts.selection.count + parts.verification.count == 236)
     #expect(
-      Set(parts.selection + parts.verification).isSubset(of: dataset.rows(in: .validation)))
+      Set(parts.selection + parts.verification).isSubset(of: images.dataset.rows(in: .validation)))
     // The second time the table is there, and the result is the same file.
     let (second, same, _) = try compression.run(float, base: base, on: images)
     #expect(second.tableWasCached)
@@ -257,10 +286,8 @@ import Training
   /// decisions are those in the certificate.
   @Test(arguments: [nil, 1])
   func `activations can be rounded under limits too`(epochs: Int?) throws {
-    let (folder, dataset) = try faces([.train: 140, .test: 4, .validation: 236])
+    let (folder, float, images, base) = try subject(train: 140)
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    let float = SmallNetwork.graph(seed: 3)
-    let images = CompressionImages(dataset, preprocessing: Preprocessing(size: 8))
     var limits = CompressionLimits(bytes: 60_000)
     limits.maxDrift = [.equalOpportunity: 0.5]
     limits.maxAccuracyDrop = 0.5
@@ -269,7 +296,6 @@ import Training
     compression.int8 = Int8Settings()
     compression.tuning = epochs.map { TuningSettings(epochs: $0) }
     compression.tuning?.batch = 16
-    let base = CompressionReport.ModelFile(contents: try ONNXFile.bytes(of: float))
     #expect(throws: CompressionError.self) { try compression.run(float, base: base, on: images) }
     compression.weights.codebook = .int8
     let (outcome, graph, _) = try compression.run(float, base: base, on: images)
@@ -285,7 +311,7 @@ import Training
     let layers = result.nodes.filter { $0.operation == .convolution || $0.operation == .gemm }
     #expect(layers.allSatisfy { integers.contains($0.inputs[0]) })
     let certificate = try #require(outcome.certificate)
-    let parts = try ValidationParts(of: dataset, limit: 5000, seed: 0)
+    let parts = try ValidationParts(of: images.dataset, limit: 5000, seed: 0)
     let margins = try RealPasses(images: images, limits: limits)
       .margins(result, rows: parts.verification)
     let before = try RealPasses(images: images, limits: limits)
@@ -296,15 +322,12 @@ import Training
   }
 
   @Test func `limits that cannot be kept are called infeasible`() throws {
-    let (folder, dataset) = try faces([.train: 20, .test: 4, .validation: 236])
+    let (folder, float, images, base) = try subject(train: 20)
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    let float = SmallNetwork.graph(seed: 3)
-    let images = CompressionImages(dataset, preprocessing: Preprocessing(size: 8))
     var limits = CompressionLimits(bytes: 40_000)
     limits.maxDrift = [.equalOpportunity: 0.0001]
     var compression = try ConstrainedCompression(limits: limits)
     compression.explains = true
-    let base = CompressionReport.ModelFile(contents: try ONNXFile.bytes(of: float))
     let (outcome, graph, closest) = try compression.run(float, base: base, on: images)
     #expect(graph == nil)
     #expect(!outcome.isFeasible)

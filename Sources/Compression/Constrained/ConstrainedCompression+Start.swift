@@ -28,14 +28,17 @@ extension ConstrainedCompression {
       throw CompressionError(
         "limits", "on the size of a gap need tuning, which is what closes it: give --tune")
     }
-    guard int8 == nil || weights.codebook == .int8 || !choices.contains(where: { $0 is KMeansStep })
-    else {
+    let areWhole = choices.allSatisfy { choice in
+      choice is UniformStep || choice is KMeansStep && weights.codebook == .int8
+    }
+    guard int8 == nil || areWhole else {
       throw CompressionError(
-        "int8 activations", "need weights that are whole numbers: clusters with --codebook int8")
+        "int8 activations",
+        "need weights that are whole numbers: clusters with --codebook int8, or uniform weights")
     }
     var work = try CompressionWork(graph, weights: weights, int8: int8 ?? Int8Settings())
     work.quantizesActivations = int8 != nil
-    if int8 == nil { work.int8.calibration = calibration }
+    work.int8.calibration = calibration
     let parts = try ValidationParts(of: dataset, limit: selectionCount, seed: seed)
     let units = DeltaMeasurement.units(of: work)
     let passes = RealPasses(images: images, limits: limits)

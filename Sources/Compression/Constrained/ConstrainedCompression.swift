@@ -19,7 +19,7 @@ public struct ConstrainedCompression {
   public var choices: [any CompressionStep]
   /// How weights are stored beyond that.
   public var weights = WeightSettings()
-  /// Which images of train restore moments, if any do.
+  /// Which images of train restore moments and give activations their ranges, where that is asked for.
   public var calibration = CalibrationSettings(count: 1024)
   /// How activations are quantized too, so that the file runs in whole numbers; `nil` leaves them real.
   ///
@@ -215,7 +215,6 @@ public struct ConstrainedCompression {
   ) throws -> CompressionWork {
     var candidate = work
     try apply(choices, of: table, to: &candidate)
-    try candidate.checkWeightsAreWhole()
     if weights.restores != .none || candidate.quantizesActivations {
       let rows = try candidate.int8.calibration.rows(of: images.dataset)
       let probe = CalibrationProbe(

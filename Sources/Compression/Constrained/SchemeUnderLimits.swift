@@ -9,8 +9,9 @@ import Training
 /// The scheme as asked for is run on the rows of choice. If as many rows as decide would show every
 /// limit kept, nothing more is done. If not, remedies that know no groups at run time are tried in
 /// turn, each with an operating point for everybody too: calibration on 512 images of everybody, batch
-/// norms folded, calibration on as many images of every cell, biases restored, variances restored. The first that keeps the limits, or else
-/// the one that uses up least of them, is run on the rows of verdict, which decide.
+/// norms folded, calibration on as many images of every cell, biases restored, variances restored. The
+/// first that keeps the limits, or else the one that uses up least of them, is run on the rows of
+/// verdict, which decide.
 public struct SchemeUnderLimits {
   /// What is done.
   public var scheme: Scheme
