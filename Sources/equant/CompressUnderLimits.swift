@@ -151,7 +151,10 @@ extension CompressCommand {
   }
 
   private func searchTexts(_ compression: ConstrainedCompression) throws -> [String: String] {
-    var texts = limitTexts(compression.limits).merging(try settingTexts(weights)) { $1 }
+    var texts = limitTexts(compression.limits).merging(
+      try settingTexts(compression.weights)
+    ) { $1 }
+    if let int8 = compression.int8 { texts.merge(try settingTexts(int8)) { $1 } }
     texts["budget"] = "\(compression.limits.bytes)"
     texts["choices"] = compression.choices.map { "\($0)" }.joined(separator: ", ")
     return texts
