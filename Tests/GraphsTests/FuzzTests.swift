@@ -87,7 +87,7 @@ import Testing
       do {
         var reader = PickleReader(bytes[...], path: "m.pth")
         _ = try reader.run()
-      } catch let error as FileError {
+      } catch {
         #expect(!error.problem.contains("\n") && error.problem.utf8.count < 2000, "\(error)")
       }
       let taken = processorSeconds() - time
