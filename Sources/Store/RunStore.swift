@@ -34,7 +34,11 @@ public struct RunStore: Sendable {
   }
 
   private static func examine(_ database: Database, _ path: String) throws {
-    let tables = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master") ?? 0
+    // The list of migrations is made before the first of them: another process may be there by now.
+    let tables =
+      try Int.fetchOne(
+        database,
+        sql: "SELECT count(*) FROM sqlite_master WHERE tbl_name <> 'grdb_migrations'") ?? 0
     let found = try Int.fetchOne(database, sql: "PRAGMA application_id") ?? 0
     guard tables == 0 || found == mark else {
       throw StoreError(path, "belongs to another program; name another file with --store")

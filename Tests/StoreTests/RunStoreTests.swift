@@ -149,6 +149,23 @@ import Testing
     #expect(Set(try store.list().lines.map(\.title)).count == 100)
   }
 
+  /// What another process sees between the first two transactions of making a store.
+  @Test func `a store that is just being made is ours`() throws {
+    let path = try path()
+    let queue = try DatabaseQueue(path: path)
+    try RunStore.migrator.migrate(queue, upTo: "runs")
+    let lists = try queue.read {
+      try String.fetchAll(
+        $0, sql: "SELECT sql FROM sqlite_master WHERE name = 'grdb_migrations'")
+    }
+    try queue.close()
+    try FileManager.default.removeItem(atPath: path)
+    let other = try DatabaseQueue(path: path)
+    try other.write { try $0.execute(sql: #require(lists.first)) }
+    try other.close()
+    #expect(try RunStore(path: path).list().lines.isEmpty)
+  }
+
   @Test func `a store of an older version migrates`() throws {
     let path = try path()
     let queue = try DatabaseQueue(path: path)
