@@ -30,6 +30,8 @@ struct Equant: AsyncParsableCommand {
           Inspect.self,
           TrainCommand.self,
           CompressCommand.self,
+          PackCommand.self,
+          UnpackCommand.self,
           VerifyCertificateCommand.self,
           PredictCommand.self,
           VerifyCommand.self,

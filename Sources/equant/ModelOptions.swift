@@ -1,4 +1,5 @@
 public import ArgumentParser
+import Compression
 public import Faces
 import Files
 import Graphs
@@ -81,7 +82,7 @@ struct ModelOptions: ParsableArguments {
 
   /// Reads the model in the file at `path` and completes what it says about itself.
   func open(_ path: String) throws -> Model {
-    let contents = try Files.read(path)
+    let contents = try PackedModel.read(path)
     var graph = try ONNXFile.graph(contents, path: path)
     if let outputName {
       guard let output = graph.outputs.first(where: { $0.name == outputName }) else {

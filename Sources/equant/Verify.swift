@@ -1,4 +1,5 @@
 import ArgumentParser
+import Compression
 import Faces
 import Files
 import Foundation
@@ -124,13 +125,18 @@ struct VerifyCommand: ParsableCommand {
       var version: String
       var columns: Int
     }
+    var file = model
+    if try PackedModel.isPacked(Files.read(model)) {
+      file = "\(folder)/model.onnx"
+      try Files.replace(file, with: opened.contents)
+    }
     let script = "\(folder)/verify.py"
     try Files.replace(script, with: PackageResources.verify_py)
     let shape = opened.description.preprocessing.shape
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = [
-      python, script, against.rawValue, model, "\(folder)/inputs", "\(folder)/outputs", "\(shape)",
+      python, script, against.rawValue, file, "\(folder)/inputs", "\(folder)/outputs", "\(shape)",
       opened.graph.outputs[0].name,
     ]
     for name in ["answer", "errors"] {

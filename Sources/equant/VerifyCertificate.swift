@@ -33,7 +33,7 @@ struct VerifyCertificateCommand: ParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    let contents = try Files.read(model)
+    let contents = try PackedModel.read(model)
     let description = try ModelDescription(
       of: ONNXFile.graph(contents, path: model), path: model)
     let dataset = try dataOptions.open(

@@ -20,7 +20,7 @@ import Testing
     _ seed: UInt64, _ files: [String], read: ([UInt8]) throws -> Void
   ) throws {
     let start = try files.map { try Files.read(goldenURL($0, in: .module).path) }
-    var damage = Damage(seed: seed, start: start)
+    var damage = Damage(SplitMix64(seed: seed), start: start)
     let before = peakBytes()
     // After a crash the input is still there.
     let path = "\(FileManager.default.temporaryDirectory.path)/equant-fuzz-\(files[0])-\(seed)"
@@ -80,7 +80,7 @@ import Testing
       let name = try #require(archive.entries.keys.first { $0.hasSuffix("data.pkl") })
       return Array(try archive.contents(name))
     }
-    var damage = Damage(seed: seed, start: pickles)
+    var damage = Damage(SplitMix64(seed: seed), start: pickles)
     for _ in 0..<Self.rounds {
       let bytes = damage.next()
       let time = processorSeconds()
@@ -107,48 +107,5 @@ import Testing
     var usage = rusage()
     getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
     return usage.ru_maxrss << 10
-  }
-}
-
-/// Copies of files with a few places changed.
-private struct Damage {
-  var random: SplitMix64
-  let start: [[UInt8]]
-
-  init(seed: UInt64, start: [[UInt8]]) {
-    random = SplitMix64(seed: seed)
-    self.start = start
-  }
-
-  mutating func next() -> [UInt8] {
-    var bytes = start[random.below(start.count)]
-    for _ in 0...random.below(6) where !bytes.isEmpty {
-      let at = random.below(bytes.count)
-      switch random.below(8) {
-      case 0: bytes[at] ^= 1 << UInt8(random.below(8))
-      case 1: bytes[at] = UInt8(truncatingIfNeeded: random.next())
-      case 2: bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random.below(5)]
-      case 3: bytes.removeSubrange(at..<min(bytes.count, at + 1 + random.below(8)))
-      case 4:
-        let part = Array(bytes[at..<min(bytes.count, at + 1 + random.below(32))])
-        bytes.insert(contentsOf: part, at: random.below(bytes.count + 1))
-      case 5:
-        // A part of this or another file over what is there.
-        let other = start[random.below(start.count)]
-        let from = random.below(other.count)
-        let part = other[from..<min(other.count, from + 1 + random.below(32))]
-        bytes.replaceSubrange(at..<min(bytes.count, at + part.count), with: part)
-      case 6:
-        // The largest numbers that a length, an extent or an offset can be.
-        let numbers: [[UInt8]] = [
-          Array(repeating: 0xff, count: 9) + [1], [0xff, 0xff, 0xff, 0xff, 7],
-          [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f], [0, 0, 0, 0, 0, 0, 0, 0x80],
-        ]
-        let number = numbers[random.below(4)]
-        bytes.replaceSubrange(at..<min(bytes.count, at + number.count), with: number)
-      default: bytes.removeSubrange(at...)
-      }
-    }
-    return bytes
   }
 }
