@@ -129,6 +129,10 @@ struct CompressCommand: ParsableCommand {
     if constrained.int8Activations && unfused {
       throw ValidationError("'--unfused' is for '--scheme int8' alone.")
     }
+    if constrained.budget != nil && tuningOptions.tuneRanges && !constrained.int8Activations {
+      throw ValidationError(
+        "'--tune-ranges' is for int8 activations: give '--int8-activations' too.")
+    }
     if constrained.budget != nil && scheme != nil {
       throw ValidationError("Give '--scheme' or '--budget', not both.")
     }
@@ -280,8 +284,13 @@ struct CompressCommand: ParsableCommand {
       lines.append("tuned on \(tuning.rows) images of train; mean objective by epoch: \(losses)")
       lines += tuning.drifts.map { drift in
         let found = drift.heldOut.map { String(format: "%+.3f", $0) } ?? "undefined"
-        return "  \(drift.gap): drift \(found) on held-out rows of train, multiplier "
+        return "  \(drift.gap): drift \(found) on rows held out, multiplier "
           + String(format: "%+.3f", drift.multiplier)
+      }
+      if let adversary = tuning.adversary {
+        lines.append(
+          "  groups guessed from decisions at "
+            + String(format: "%.4f nats, blindly at %.4f", adversary.loss, adversary.blind))
       }
     }
     return lines.joined(separator: "\n")

@@ -36,6 +36,21 @@ struct TuningOptions: ParsableArguments {
 
   @Flag(
     help: """
+      Let the ranges of int8 activations follow the weights in the first half of tuning, and freeze \
+      them then, instead of leaving them as calibrated before it.
+      """)
+  var tuneRanges = false
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Mislead an adversary that guesses a row's group from its decision and label, so that nothing can \
+      be guessed; the number is how much that counts beside the float model's answers.
+      """, valueName: "weight"))
+  var adversary: Double?
+
+  @Flag(
+    help: """
       With 'prune:S', drop weights little by little in the first half of tuning instead of all at \
       once before it.
       """)
@@ -56,6 +71,15 @@ struct TuningOptions: ParsableArguments {
     }
     if tune == nil && tuneScales {
       throw ValidationError("'--tune-scales' is for tuning: give '--tune' too.")
+    }
+    if tune == nil && tuneRanges {
+      throw ValidationError("'--tune-ranges' is for tuning: give '--tune' too.")
+    }
+    if tune == nil && adversary != nil {
+      throw ValidationError("'--adversary' is for tuning: give '--tune' too.")
+    }
+    if let adversary, !(adversary > 0 && adversary <= 1000) {
+      throw ValidationError("'--adversary' is a number above 0 and at most 1000.")
     }
     if tune == nil && gradual {
       throw ValidationError("'--gradual' is for tuning: give '--tune' too.")
@@ -78,6 +102,8 @@ struct TuningOptions: ParsableArguments {
     settings.seed = seed
     settings.movesCodes = !tuneEntriesOnly
     settings.movesScales = tuneScales
+    settings.movesRanges = tuneRanges
+    settings.adversary = adversary ?? 0
     settings.limits = FairnessConstraint.allCases.flatMap { constraint in
       [
         drift.last { $0.kind == constraint.gap }.map { .init(constraint, tolerance: $0.limit) },

@@ -42,8 +42,8 @@ struct WeightOptions: ParsableArguments {
     help: """
       How much the error of each weight counts for kmeans and mixed: all alike; fisher, by its squared \
       gradient on images of train; balanced, by that of every group alike; minimax, so that the \
-      largest error of a group is smallest. For mixed also fairquant: widths by rank, of the group \
-      that depends on a tensor most.
+      largest error of a group is smallest. For mixed also hessian: by how curved the loss is in a \
+      tensor; and fairquant: widths by rank, of the group that depends on a tensor most.
       """)
   var sensitivity = WeightSettings.Sensitivity.none
 

@@ -20,7 +20,9 @@ import Testing
 
   @Test(arguments: [
     ["--max-gap", "equalOpportunity=0.05"], ["--explain"], ["--choice", "kmeans:4"],
-    ["--tune-entries-only"], ["--gradual"], ["--tune-scales"],
+    ["--tune-entries-only"], ["--gradual"], ["--tune-scales"], ["--tune-ranges"],
+    ["--adversary", "1"], ["--tune", "1", "--adversary", "0"],
+    ["--budget", "1MB", "--tune", "1", "--tune-ranges"],
     ["--budget", "much"], ["--budget", "-3MB"],
     ["--budget", "1MB", "--max-drift", "equalOpportunity"],
     ["--budget", "1MB", "--max-drift", "luck=0.1"],

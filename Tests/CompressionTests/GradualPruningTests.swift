@@ -67,7 +67,38 @@ import Training
     #expect(try ONNXFile.bytes(of: gradual.graph).count == gradual.report.bytes)
   }
 
-  @Test(arguments: ["prune:0.5+kmeans:4", "kmeans:4", "uniform:4"])
+  @Test func `clusters are found of what stays, and moved on`() throws {
+    let faces = try SmallFaces()
+    let images = CompressionImages(faces.dataset, preprocessing: Preprocessing(size: 8))
+    func made(isGradual: Bool) throws -> (graph: Graph, report: CompressionReport) {
+      var tuning = TuningSettings(epochs: 4)
+      tuning.batch = 8
+      tuning.isGradual = isGradual
+      return try compress(
+        SmallNetwork.graph(seed: 3), scheme: Scheme("prune:0.6+kmeans:4"), images: images,
+        tuning: tuning)
+    }
+    let (gradual, once) = try (made(isGradual: true), made(isGradual: false))
+    // The same file but for its numbers; how many of a tensor stay is for the weights to say.
+    #expect(gradual.graph.nodes == once.graph.nodes)
+    #expect(gradual.graph.initializers != once.graph.initializers)
+    #expect(gradual.report.tensors.allSatisfy { $0.bits == 2 })
+    let counts = gradual.report.tensors.map { tensor in
+      SmallNetwork.graph(seed: 3).initializers[tensor.tensor]?.count ?? 0
+    }
+    let dropped = zip(gradual.report.tensors, counts).reduce(0.0) {
+      $0 + $1.0.sparsity * Double($1.1)
+    }
+    #expect(abs(dropped - 0.6 * Double(counts.reduce(0, +))) <= 1)
+    // Four values, and zero.
+    let unpacked = try gradual.graph.foldingConstants()
+    for tensor in gradual.report.tensors {
+      let values = Set(unpacked.initializers[tensor.tensor]?.floats ?? [])
+      #expect(2...5 ~= values.count, "\(tensor.tensor)")
+    }
+  }
+
+  @Test(arguments: ["kmeans:4", "uniform:4", "filters:0.2"])
   func `other schemes are refused`(scheme: String) throws {
     let faces = try SmallFaces()
     let images = CompressionImages(faces.dataset, preprocessing: Preprocessing(size: 8))

@@ -99,6 +99,37 @@ import Training
     }
   }
 
+  @Test func `ranges follow the weights in the first half, and freeze`() throws {
+    let (folder, images) = try images()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    var settings = TuningSettings(epochs: 4)
+    settings.batch = 20
+    settings.rate = 0.02
+    func made() throws -> CompressionReport {
+      try compress(
+        SmallNetwork.graph(seed: 3), scheme: Scheme("uniform:4+int8"), images: images,
+        weights: Self.weights, tuning: settings
+      ).report
+    }
+    let frozen = try made()
+    settings.movesRanges = true
+    let moved = try made()
+    #expect(moved.activations.map(\.tensor) == frozen.activations.map(\.tensor))
+    // Images do not change while weights do.
+    #expect(moved.activations[0] == frozen.activations[0])
+    #expect(moved.activations.dropFirst() != frozen.activations.dropFirst())
+    #expect(throws: CompressionError.self) {
+      try compress(
+        SmallNetwork.graph(seed: 3), scheme: Scheme("uniform:4"), images: images, tuning: settings)
+    }
+    for steps in [8, 9, 40, 1000] {
+      let looks = (0..<steps).filter { settings.looksForRanges(at: $0, of: steps) }
+      #expect(looks.count == 4 && looks.allSatisfy { $0 <= steps / 2 })
+    }
+    settings.movesRanges = false
+    #expect(!(0..<40).contains { settings.looksForRanges(at: $0, of: 40) })
+  }
+
   @Test func `entries of int8 codebooks move by whole steps`() throws {
     let tensor = Tensor(shape: [1, 4], [-1, -0.9, 0.95, 1] as [Float])
     let coded = CodedWeights(

@@ -215,20 +215,22 @@ public struct ConstrainedCompression {
   ) throws -> CompressionWork {
     var candidate = work
     try apply(choices, of: table, to: &candidate)
+    var probe: CalibrationProbe?
     if weights.restores != .none || candidate.quantizesActivations {
       let rows = try candidate.int8.calibration.rows(of: images.dataset)
-      let probe = CalibrationProbe(
+      let looking = CalibrationProbe(
         images.dataset, rows: rows, preprocessing: images.preprocessing)
-      if weights.restores != .none { try candidate.restoreMoments(with: probe) }
+      if weights.restores != .none { try candidate.restoreMoments(with: looking) }
       if candidate.quantizesActivations {
-        try candidate.calibrateActivations(with: probe, .init(rows, in: images.dataset))
+        try candidate.calibrateActivations(with: looking, .init(rows, in: images.dataset))
       }
+      probe = looking
     }
     if let tuning {
       report(.note("tuning"))
       var images = images
       images.watched = selection
-      candidate.tuned = try candidate.tune(tuning.under(limits), on: images) {
+      candidate.tuned = try candidate.tune(tuning.under(limits), on: images, probe: probe) {
         report(.tuning(epoch: $0, step: $1, of: $2))
       }
     }

@@ -37,16 +37,21 @@ public struct MixedStep: CompressionStep {
       throw CompressionError("scheme", "prune goes with kmeans or stands alone, not with mixed")
     }
     let names = work.weightNames
+    let sensitivity = work.weights.sensitivity
     let fisher =
-      work.weights.sensitivity == .none
+      sensitivity == .none || sensitivity == .hessian
       ? nil
       : try work.fisherInformation(
-        of: names, for: "sensitivity", everyGroup: work.weights.sensitivity != .fisher)
+        of: names, for: "sensitivity", everyGroup: sensitivity != .fisher)
     let tensors = names.compactMap { work.graph.initializers[$0] }
     let counts = tensors.map(\.count)
+    let curvatures =
+      sensitivity == .hessian
+      ? try work.hessianTraces(of: names).meanCurvatures(of: names, counts: counts)
+      : names.map { _ in 1 }
     let budget = Int(bits * Double(counts.reduce(0, +)))
     let isAffine = work.weights.isAffine
-    if let fisher, work.weights.sensitivity == .fairquant {
+    if let fisher, sensitivity == .fairquant {
       let importance = GroupImportance.importance(
         fisher.squares.map { own in names.map { own[$0] ?? [] } }, tensors.map(\.floats))
       let widths = GroupImportance.widths(importance, counts: counts, budget: budget)
@@ -63,13 +68,13 @@ public struct MixedStep: CompressionStep {
     let errors = names.indices.map { i in
       coded[i].map { stored in
         Self.errors(of: stored.decoded.floats, from: tensors[i].floats, fisher, names[i])
+          .map { curvatures[i] * $0 }
       }
     }
     let choices = Self.choices(
       errors, sizes: counts.map { count in Self.widths.map { $0 * count } }, budget: budget,
-      shares: fisher.map { work.weights.sensitivity == .fisher ? $0.pooledShares : $0.equalShares }
-        ?? [1],
-      rounds: work.weights.sensitivity == .minimax ? 20 : 1)
+      shares: fisher.map { sensitivity == .fisher ? $0.pooledShares : $0.equalShares } ?? [1],
+      rounds: sensitivity == .minimax ? 20 : 1)
     for (i, name) in names.enumerated() { work.store(coded[i][choices[i]], as: name) }
   }
 

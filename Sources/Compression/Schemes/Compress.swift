@@ -36,8 +36,9 @@ public func compress(
     throw CompressionError(
       "scheme '\(scheme)'", "has no clusters or widths that a sensitivity would choose")
   }
-  guard weights.sensitivity != .fairquant || isMixed else {
-    throw CompressionError("scheme '\(scheme)'", "has no widths that fairquant would choose")
+  guard !weights.sensitivity.isOfTensors || isMixed else {
+    throw CompressionError(
+      "scheme '\(scheme)'", "has no widths that \(weights.sensitivity.rawValue) would choose")
   }
   guard weights.filterScore == .norm || scheme.steps.contains(where: { $0 is FilterStep }) else {
     throw CompressionError("scheme '\(scheme)'", "removes no filters that could be scored")
@@ -110,7 +111,7 @@ extension CompressionWork {
       }
       if weights.restores != .none { try restoreMoments(with: probe) }
       if quantizesActivations { try calibrateActivations(with: probe, calibration) }
-      if let tuning { tuned = try tune(tuning, on: images, progress: progress) }
+      if let tuning { tuned = try tune(tuning, on: images, probe: probe, progress: progress) }
     }
     var result = try finished()
     let provenance = CompressionProvenance(

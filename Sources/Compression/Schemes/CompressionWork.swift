@@ -78,6 +78,11 @@ public struct WeightSettings: Hashable, Codable, Sendable {
     case minimax
     /// Tensors ranked by the group that depends on them most; see `GroupImportance`.
     case fairquant
+    /// All weights of a tensor alike, by how curved the loss is in it; see `HessianTraces`.
+    case hessian
+
+    /// Whether it says something of whole tensors only, for widths to be chosen by.
+    var isOfTensors: Bool { self == .fairquant || self == .hessian }
   }
 
   /// Whether training images are looked at to store weights.
@@ -136,6 +141,8 @@ public struct CompressionWork {
   public var kept: [String: [Bool]] = [:]
   /// How they were chosen.
   var pruning: MagnitudePruning?
+  /// How those that stay take few values, where they do.
+  var clustering: Clustering?
   /// Whether activations become int8 in the end.
   public var quantizesActivations = false
   /// How, once that is known.

@@ -56,6 +56,7 @@ public struct KMeansStep: CompressionStep {
       ClusteringSettings(
         clusters: clusters, groupSize: work.weights.groupSize,
         hasChannelScales: work.weights.hasChannelScales, codebook: work.weights.codebook))
+    work.clustering = clustering
     let (graph, kept) = (work.graph, work.kept)
     let names = work.weightNames
     guard work.weights.sensitivity == .none else {

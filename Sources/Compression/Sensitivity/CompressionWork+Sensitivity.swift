@@ -19,7 +19,7 @@ extension CompressionWork {
     switch weights.sensitivity {
     case .minimax: return sensitive.minimax().coded
     case .balanced: return sensitive.code(fisher.equalShares).coded
-    case .none, .fisher, .fairquant: return sensitive.code(fisher.pooledShares).coded
+    case .none, .fisher, .fairquant, .hessian: return sensitive.code(fisher.pooledShares).coded
     }
   }
 
@@ -30,8 +30,7 @@ extension CompressionWork {
   func fisherInformation(
     of names: [String], for purpose: String, everyGroup: Bool
   ) throws -> FisherInformation {
-    guard let images else { throw CompressionError(purpose, "needs images: give --data") }
-    let rows = try int8.calibration.rows(of: images.dataset)
+    let (images, rows) = try sensitivityRows(for: purpose)
     let fisher = try FisherInformation.measure(float, weights: names, on: images, rows: rows)
     if everyGroup {
       for (group, count) in zip(fisher.groups, fisher.counts) where count == 0 {
@@ -42,5 +41,18 @@ extension CompressionWork {
       }
     }
     return fisher
+  }
+
+  /// How curved the float model's loss is in each tensor, on the images that calibration would look at.
+  ///
+  /// - Throws: ``CompressionError`` without images, and what reading images and running graphs throws.
+  func hessianTraces(of names: [String]) throws -> HessianTraces {
+    let (images, rows) = try sensitivityRows(for: "sensitivity")
+    return try HessianTraces.measure(float, weights: names, on: images, rows: rows)
+  }
+
+  private func sensitivityRows(for purpose: String) throws -> (CompressionImages, [Int]) {
+    guard let images else { throw CompressionError(purpose, "needs images: give --data") }
+    return (images, try int8.calibration.rows(of: images.dataset))
   }
 }

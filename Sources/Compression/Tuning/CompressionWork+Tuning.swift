@@ -2,7 +2,6 @@ import Execution
 import Faces
 import Foundation
 import Graphs
-import OneDNN
 import Tensors
 import Training
 
@@ -18,16 +17,20 @@ extension CompressionWork {
   /// - Parameters:
   ///   - settings: How.
   ///   - images: Where the rows are.
+  ///   - probe: Where ranges are looked for anew; `nil` where they stay.
   ///   - progress: Told the epoch, counted from 1, the steps done in it and their number.
   /// - Returns: What was done.
   /// - Throws: ``CompressionError`` for settings and schemes that do not go together, and what
   ///   reading images and running graphs throws.
   mutating func tune(
-    _ settings: TuningSettings, on images: CompressionImages,
+    _ settings: TuningSettings, on images: CompressionImages, probe: CalibrationProbe? = nil,
     progress: (_ epoch: Int, _ step: Int, _ of: Int) -> Void = { _, _, _ in }
   ) throws -> TuningRecord {
     try settings.validate()
     let pruning = try gradualPruning(settings)
+    guard !settings.movesRanges || activations != nil else {
+      throw CompressionError("tuning", "moves ranges only where activations are int8")
+    }
     let dataset = images.dataset
     guard dataset.classNames.count == 2 else {
       throw CompressionError("tuning", "is for two classes, not \(dataset.classNames.count)")
@@ -52,25 +55,13 @@ extension CompressionWork {
     var distillation = try DriftDistillation(
       settings.limits, groups: dataset.groupNames, counts: dataset.counts(of: rows.fitted))
 
-    // Rounding that gradients pass straight through has single precision around it.
-    let rounding = activations.map {
-      Int8Quantization(sites: $0.sites, activations: $0.parameters)
-    }
-    let session = try TrainingSession(
-      rounding?.simulated(graph) ?? graph, batch: settings.batch,
-      inputShape: images.preprocessing.shape,
-      precision: activations == nil ? settings.precision : .float32)
-    var student = Student(session)
-    for (number, slot) in session.slots.enumerated() {
+    if pruning != nil { dropNothingYet() }
+    var student = Student(try tuningSession(settings, on: images))
+    for (number, slot) in student.session.slots.enumerated() {
       // Weights that were rounded with care start as they are stored.
       let isReal = coded[slot.name] != nil && weights.rounding == .nearest
       guard let tensor = (isReal ? float : graph).initializers[slot.name] else { continue }
-      student.add(
-        LatentWeights(
-          tensor, coded: coded[slot.name], isAffine: weights.isAffine,
-          limits: integers.contains(slot.name) ? int8.weightGrid.limits : nil,
-          movesCodes: settings.movesCodes, dropsGradually: settings.isGradual,
-          movesScales: settings.movesScales), slot: number)
+      student.add(latent(tensor, as: slot.name, settings), slot: number)
     }
 
     let fitted = loader(dataset, rows.fitted, images, settings, balances: false)
@@ -82,28 +73,46 @@ extension CompressionWork {
       GradualPruning(pruning: $0, steps: max(1, steps * settings.epochs / 2))
     }
     let dropped = student.places { coded[$0]?.kept != nil }
+    var adversary = settings.adversary > 0 ? GroupAdversary(groups: dataset.groupNames.count) : nil
+    var guesses = 0.0
     var losses: [Double] = []
     var number = 0
     for epoch in 1...settings.epochs {
       var sum = 0.0
       var done = 0
+      guesses = 0
       while let batch = try fitted.next() {
         if let watched, number % settings.interval == 0,
           let next = try watched.next() ?? watched.next()
         {
-          let (found, known) = try teacher.asked(about: next, session)
+          let (found, known) = try teacher.asked(about: next, student.session)
           distillation.observe(heldOut: found, teacher: known)
         }
         if let dropping, dropping.looks(at: number) {
           let kept = dropping.kept(dropped.map { student.weights[$0].real }, at: number)
           for (place, kept) in zip(dropped, kept) { try student.keep(kept, at: place) }
+          if number == dropping.steps, let clustering {
+            try student.replace(dropped) { name, old in
+              let stored = clustering.code(old.real, kept: old.coded?.kept)
+              coded[name] = stored
+              return latent(old.real, as: name, settings)
+            }
+          }
         }
-        let (found, known) = try teacher.asked(about: batch, session)
-        let (loss, gradients) = distillation.evaluate(found, teacher: known)
+        if let probe, settings.looksForRanges(at: number, of: steps * settings.epochs) {
+          take(student.weights, as: student.names)
+          try calibrateActivations(with: probe, activations?.calibration)
+          student.session = try tuningSession(settings, on: images)
+        }
+        let (found, known) = try teacher.asked(about: batch, student.session)
+        var (loss, gradients) = distillation.evaluate(found, teacher: known)
+        if adversary != nil {
+          guesses += adversary?.oppose(found, &gradients, weight: settings.adversary) ?? 0
+        }
         guard loss.isFinite else {
           throw CompressionError("tuning", "diverged in epoch \(epoch), step \(done + 1)")
         }
-        try gradients.withUnsafeBufferPointer { try session.backward($0) }
+        try gradients.withUnsafeBufferPointer { try student.session.backward($0) }
         number += 1
         // The rate falls along half a cosine from its largest to nothing.
         let progressed = Double(number) / Double(steps * settings.epochs)
@@ -115,18 +124,53 @@ extension CompressionWork {
       }
       losses.append(sum / Double(max(1, done)))
     }
-    for (name, moved) in zip(student.names, student.weights) {
+    take(student.weights, as: student.names)
+    return TuningRecord(
+      settings: settings, rows: rows.fitted.count, losses: losses,
+      drifts: distillation.summary.map {
+        .init(gap: $0.name, multiplier: $0.multiplier, heldOut: $0.drift)
+      },
+      adversary: adversary.map { _ in
+        .init(
+          loss: guesses / Double(steps),
+          blind: GroupAdversary.blind(dataset.counts(of: rows.fitted)))
+      })
+  }
+
+  /// What computes a batch of the model as the file will, and its gradients.
+  private func tuningSession(
+    _ settings: TuningSettings, on images: CompressionImages
+  ) throws -> TrainingSession {
+    // Rounding that gradients pass straight through has single precision around it.
+    let rounding = activations.map {
+      Int8Quantization(sites: $0.sites, activations: $0.parameters)
+    }
+    return try TrainingSession(
+      rounding?.simulated(graph) ?? graph, batch: settings.batch,
+      inputShape: images.preprocessing.shape,
+      precision: activations == nil ? settings.precision : .float32)
+  }
+
+  /// The numbers behind a tensor as it is stored by now.
+  private func latent(_ tensor: Tensor, as name: String, _ settings: TuningSettings)
+    -> LatentWeights
+  {
+    LatentWeights(
+      tensor, coded: coded[name], isAffine: weights.isAffine,
+      limits: integers.contains(name) ? int8.weightGrid.limits : nil,
+      movesCodes: settings.movesCodes, dropsGradually: settings.isGradual,
+      movesScales: settings.movesScales)
+  }
+
+  /// Stores what was tuned.
+  private mutating func take(_ weights: [LatentWeights], as names: [String]) {
+    for (name, moved) in zip(names, weights) {
       if let stored = moved.coded {
         store(stored, as: name)
       } else {
         graph.initializers[name] = moved.decoded
       }
     }
-    return TuningRecord(
-      settings: settings, rows: rows.fitted.count, losses: losses,
-      drifts: distillation.summary.map {
-        .init(gap: $0.name, multiplier: $0.multiplier, heldOut: $0.drift)
-      })
   }
 
   /// The rows to fit to, and those that drift is measured on, chosen by the seed where none are given.
@@ -156,96 +200,5 @@ extension CompressionWork {
     return BatchLoader(
       dataset, rows: rows, options: options,
       epochs: 0..<(balances ? 1_000_000 : settings.epochs))
-  }
-}
-
-/// The model that is tuned: a session that computes with what the file would hold, and the numbers
-/// behind each of its parameters.
-private struct Student {
-  let session: TrainingSession
-  private(set) var weights: [LatentWeights] = []
-  private var slots: [Int] = []
-  /// Room for each tensor's gradient.
-  private var gradients: [[Float]] = []
-
-  init(_ session: TrainingSession) { self.session = session }
-
-  /// The names of the tensors.
-  var names: [String] { slots.map { session.slots[$0].name } }
-
-  /// The places of the tensors whose name is wanted.
-  func places(where isWanted: (String) -> Bool) -> [Int] {
-    slots.indices.filter { isWanted(session.slots[slots[$0]].name) }
-  }
-
-  mutating func add(_ tensor: LatentWeights, slot: Int) {
-    weights.append(tensor)
-    slots.append(slot)
-    gradients.append([Float](repeating: 0, count: session.slots[slot].shape.reduce(1, *)))
-  }
-
-  /// Drops all weights but some from the tensor at a place.
-  mutating func keep(_ kept: [Bool], at place: Int) throws {
-    weights[place].keep(kept)
-    try load(place)
-  }
-
-  /// One step of every tensor along the gradients of the last backward pass.
-  mutating func step(rate: Float, number: Int) throws {
-    for place in slots.indices {
-      try gradients[place].withUnsafeMutableBufferPointer {
-        try session.read(.gradients, slot: slots[place], into: $0)
-      }
-    }
-    let gradients = gradients
-    weights.withUnsafeMutableBufferPointer { weights in
-      // In place: a tensor that is known twice would be copied before it moves.
-      nonisolated(unsafe) let weights = weights
-      Parallel.forEach(weights.count, grain: 1) { places in
-        for place in places { weights[place].step(gradients[place], rate: rate, number: number) }
-      }
-    }
-    for place in slots.indices { try load(place) }
-  }
-
-  /// Makes the session compute with what the file would hold.
-  private func load(_ place: Int) throws {
-    try weights[place].decodedElements.withUnsafeBufferPointer {
-      try session.write($0, slot: slots[place])
-    }
-  }
-}
-
-/// The float model's answers on all training rows, computed once.
-private struct Teacher {
-  private let output: LabelledLogits
-  private let places: [Int: Int]
-  /// Whether labels are the data's or the teacher's own decisions.
-  var usesLabels = true
-
-  init(_ output: LabelledLogits, rows: [Int]) {
-    self.output = output
-    places = Dictionary(uniqueKeysWithValues: rows.enumerated().map { ($1, $0) })
-  }
-
-  /// The student's answers on a batch, and the teacher's.
-  func asked(
-    about batch: Batch, _ session: TrainingSession
-  ) throws -> (student: LabelledLogits, teacher: [Float]) {
-    let logits = try batch.images.withUnsafeBufferPointer {
-      Array(try session.forward($0, movesStatistics: false))
-    }
-    var known: [Float] = []
-    for row in batch.rows {
-      guard let place = places[row] else { preconditionFailure("a row that was not asked about") }
-      known += output.logits[2 * place..<2 * place + 2]
-    }
-    var labels = batch.labels
-    if !usesLabels {
-      labels = labels.indices.map { known[2 * $0 + 1] >= known[2 * $0] ? 1 : 0 }
-    }
-    return (
-      LabelledLogits(logits: logits, classes: 2, labels: labels, groups: batch.groups), known
-    )
   }
 }

@@ -1,3 +1,4 @@
+import Graphs
 import Tensors
 
 /// Weights dropped little by little while the others are fitted.
@@ -39,17 +40,28 @@ extension CompressionWork {
   /// - Throws: ``CompressionError`` for schemes in which it cannot be done.
   func gradualPruning(_ settings: TuningSettings) throws(CompressionError) -> MagnitudePruning? {
     guard settings.isGradual else { return nil }
-    let isAlone =
-      !coded.isEmpty
-      && coded.values.allSatisfy { weights in
-        if case .halves = weights.meaning { true } else { false }
-      }
-    guard let pruning, isAlone, pruning.scope != .twoOfFour, weights.pruningScore == .magnitude
+    guard let pruning, pruning.scope != .twoOfFour, weights.pruningScore == .magnitude,
+      weights.sensitivity == .none, weights.rounding == .nearest, !quantizesActivations
     else {
       throw CompressionError(
         "tuning",
-        "drops weights gradually only for prune:S alone, by magnitude, globally or by layer")
+        "drops weights gradually only for prune:S and prune:S+kmeans:K, by magnitude, globally or by "
+          + "layer, without a sensitivity or rounding")
     }
     return pruning
+  }
+
+  /// Stores all weights as they are, dropped ones too, until steps of tuning drop them; clusters are found
+  /// when the last ones are.
+  mutating func dropNothingYet() {
+    for name in coded.keys {
+      guard let tensor = float.initializers[name], coded[name]?.kept != nil else { continue }
+      store(
+        CodedWeights(
+          shape: tensor.shape, bits: 8, codes: [],
+          meaning: .halves(Tensor(halves: tensor.floats, shape: [tensor.count])),
+          kept: [Bool](repeating: true, count: tensor.count)),
+        as: name)
+    }
   }
 }

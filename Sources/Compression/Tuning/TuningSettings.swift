@@ -15,6 +15,11 @@ public struct TuningSettings: Hashable, Codable, Sendable {
   public var movesCodes = true
   /// Whether the scales of even grids are learned too (LSQ).
   public var movesScales = false
+  /// Whether the ranges of int8 activations follow the weights in the first half, and freeze then;
+  /// otherwise they stay as calibrated.
+  public var movesRanges = false
+  /// How much it counts to mislead an adversary that guesses groups from decisions; 0 for none.
+  public var adversary = 0.0
   /// Whether weights are dropped little by little in the first half; otherwise all at once before it.
   public var isGradual = false
   /// How far gaps may drift from the float model's.
@@ -49,6 +54,11 @@ public struct TuningSettings: Hashable, Codable, Sendable {
     return settings
   }
 
+  /// Whether ranges are looked for anew before a step: four times in the first half of so many.
+  func looksForRanges(at step: Int, of steps: Int) -> Bool {
+    movesRanges && (1...4).contains { step == max(1, steps * $0 / 8) }
+  }
+
   /// Checks every range.
   ///
   /// - Throws: ``CompressionError`` for the first that is off.
@@ -61,6 +71,8 @@ public struct TuningSettings: Hashable, Codable, Sendable {
     try check((1...1000).contains(epochs), "the number of epochs", epochs, "1 to 1000")
     try check((1...4096).contains(batch), "the batch", batch, "1 to 4096 rows")
     try check(rate > 0 && rate <= 1, "the rate", rate, "above 0 and at most 1")
+    try check(
+      adversary >= 0 && adversary <= 1000, "the adversary's weight", adversary, "0 to 1000")
     try check((0..<1).contains(heldOut), "the held-out share", heldOut, "0 to below 1")
     try check(limits.isEmpty || heldOut > 0, "the held-out share", heldOut, "above 0 with limits")
     for limit in limits {
@@ -91,4 +103,14 @@ public struct TuningRecord: Hashable, Codable, Sendable {
   public var losses: [Double]
   /// The gaps under a limit.
   public var drifts: [Drift]
+  /// What guessing groups costs the adversary, in nats, where there is one.
+  public var adversary: Adversary?
+
+  /// How well an adversary guesses groups.
+  public struct Adversary: Hashable, Codable, Sendable {
+    /// The mean cross-entropy of its guesses in the last epoch.
+    public var loss: Double
+    /// That of guesses that only know how frequent groups are among the rows of a label.
+    public var blind: Double
+  }
 }
