@@ -80,7 +80,23 @@ extension Study {
       scheme(
         "tuned-\(clusters)", "\(clusters) clusters, tuned", series: "tuned", kmeans,
         tuning: frontier.tuning),
-    ] + published(bits, clusters, frontier)
+    ] + sparse(bits, clusters, frontier) + published(bits, clusters, frontier)
+  }
+
+  /// Weights dropped little by little, and 16 clusters for the others, in as many bits a weight: Deep
+  /// Compression.
+  private func sparse(_ bits: Int, _ clusters: Int, _ frontier: FrontierSettings) -> [Recipe] {
+    guard bits >= 2 else { return [] }
+    // A weight that stays takes 4 bits, and each a bit that says whether it does.
+    let sparsity = 1 - Double(bits - 1) / 4
+    var gradual = frontier.tuning
+    gradual.isGradual = true
+    return [
+      scheme(
+        "sparse-\(clusters)",
+        "\(Int(100 * sparsity)) % dropped, 16 clusters, tuned, as \(bits) bits",
+        series: "dropped, then clusters", "prune:\(sparsity)+kmeans:16", tuning: gradual)
+    ]
   }
 
   /// Even grids, and what papers propose, in as many bits a weight.
@@ -112,6 +128,10 @@ extension Study {
         "mixed-\(clusters)", "mixed widths by Fisher, \(bits) bits, tuned",
         series: "mixed, by Fisher",
         "mixed:\(bits)", weights: weights { $0.sensitivity = .fisher }, tuning: frontier.tuning),
+      scheme(
+        "hessian-\(clusters)", "mixed widths by the Hessian's trace, \(bits) bits, tuned",
+        series: "mixed, by the Hessian",
+        "mixed:\(bits)", weights: weights { $0.sensitivity = .hessian }, tuning: frontier.tuning),
       scheme(
         "fairquant-\(clusters)", "FairQuant's widths, \(bits) bits, tuned", series: "FairQuant",
         "mixed:\(bits)", weights: weights { $0.sensitivity = .fairquant }, tuning: frontier.tuning),

@@ -6,18 +6,19 @@ import Tensors
 /// A model file with its codes stored by how frequent they are: smaller to send, and the same file afterwards.
 ///
 /// The file is eight bytes `EQUANTZ1`, the length of the ONNX file (64 bits, low bytes first), its SHA-256 in
-/// 64 hexadecimal digits, and then pieces until that length is reached. Each piece begins with a byte:
+/// 64 hexadecimal digits, and then what ``AdaptiveEncoder`` writes of the pieces of the file. Each piece begins
+/// with a byte:
 ///
-/// - 0: a length, and so many bytes as they are.
-/// - 1: coded symbols. The bits of a symbol (2 to 8), their number, a frequency for each of the 2^bits symbols,
-///   a length, and so many bytes of ``SymbolCoder``. Then how many fields every symbol has, and the width of
-///   each, low bits first; all of the first field come first, packed as ONNX has them, low bits first.
-///   Between fields lie bytes as they are, given by their length.
+/// - 0: a length, and so many bytes of the file.
+/// - 1: symbols. The bits of a symbol (1 to 8) and their number; how many fields a symbol has; of each the bits
+///   below it and its width. Then the symbols, in a model of their own. In the file each field has its own place,
+///   packed as ONNX has them, low bits first; between two fields come a length and so many bytes of the file.
 ///
-/// Numbers are of seven bits a byte, low ones first, the highest bit saying that more follow.
+/// Numbers are of seven bits a byte, low ones first, the highest bit saying that more follow. All bytes share
+/// one model, whose context is the byte before.
 ///
 /// Source: the use of it, S. Han, H. Mao, W. Dally, *Deep Compression*, ICLR 2016, section 4, which uses
-/// Huffman codes: those cannot be shorter than a bit a symbol, which bitmaps of sparse weights are.
+/// Huffman codes: those cannot be shorter than a bit a symbol, and bitmaps of sparse weights are.
 public enum PackedModel {
   private static let magic = Array("EQUANTZ1".utf8)
   /// How many times as long as its packed form a file is at most: what is read is no reason to fill memory.
@@ -44,36 +45,38 @@ public enum PackedModel {
   public static func packed(_ bytes: [UInt8], path: String) throws -> [UInt8] {
     let graph = try ONNXFile.graph(bytes, path: path)
     var writer = Writer()
-    writer.bytes = magic
-    for byte in 0..<8 { writer.bytes.append(UInt8(truncatingIfNeeded: bytes.count >> (8 * byte))) }
-    writer.bytes += Array(SHA256.hex(bytes).utf8)
     var next = 0
     for run in CodedRun.runs(of: graph, in: bytes) {
       writer.plain(bytes[next..<run.range.lowerBound])
-      writer.shortest(of: run, in: bytes)
+      writer.write(run, in: bytes)
       next = run.range.upperBound
     }
     writer.plain(bytes[next...])
-    return writer.bytes
+    let length = (0..<8).map { UInt8(truncatingIfNeeded: bytes.count >> (8 * $0)) }
+    return magic + length + Array(SHA256.hex(bytes).utf8) + writer.finished()
   }
 
   /// The ONNX file that was packed, to the last byte.
   ///
   /// - Throws: `FileError` when the file is damaged, or is no packed model.
   public static func unpacked(_ bytes: [UInt8], path: String) throws(FileError) -> [UInt8] {
-    guard isPacked(bytes), bytes.count >= magic.count + 72 else {
+    let start = magic.count + 72
+    guard isPacked(bytes), bytes.count >= start else {
       throw FileError(path, "is no packed model: it does not begin as one")
     }
-    var reader = Reader(bytes: bytes, next: magic.count, path: path)
-    let length = try reader.take(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    let length = bytes[magic.count..<magic.count + 8].reversed().reduce(UInt64(0)) {
+      $0 << 8 | UInt64($1)
+    }
+    var reader = Reader(AdaptiveDecoder(bytes, from: start), path: path)
     guard length <= bytes.count * mostTimes else {
       throw reader.damaged("it claims \(length) bytes, more than \(mostTimes) times its own")
     }
-    let digest = try reader.take(64)
     var result: [UInt8] = []
     while result.count < length { try reader.piece(into: &result, most: Int(length)) }
-    guard reader.isAtEnd else { throw reader.damaged("bytes are left behind the model") }
-    guard result.count == length, Array(SHA256.hex(result).utf8) == Array(digest) else {
+    guard reader.decoder.next == bytes.count else {
+      throw reader.damaged("bytes are left behind the model")
+    }
+    guard Array(SHA256.hex(result).utf8) == Array(bytes[magic.count + 8..<start]) else {
       throw reader.damaged("the model in it has another SHA-256 than it says")
     }
     return result
@@ -177,80 +180,84 @@ private enum Fields {
 
 /// Writes pieces.
 private struct Writer {
-  var bytes: [UInt8] = []
+  private var encoder = AdaptiveEncoder()
+  private var model = SymbolModel(bits: 8, contexts: 256)
+  private var last: UInt8 = 0
 
-  mutating func number(_ value: Int) {
+  private mutating func byte(_ byte: UInt8) {
+    encoder.encode(byte, &model, context: Int(last))
+    last = byte
+  }
+
+  private mutating func number(_ value: Int) {
     var left = value
     while left >= 128 {
-      bytes.append(UInt8(left & 127) | 128)
+      byte(UInt8(left & 127) | 128)
       left >>= 7
     }
-    bytes.append(UInt8(left))
+    byte(UInt8(left))
   }
 
+  private mutating func counted(_ part: ArraySlice<UInt8>) {
+    number(part.count)
+    for byte in part { self.byte(byte) }
+  }
+
+  /// A piece of bytes, where there are any.
   mutating func plain(_ part: ArraySlice<UInt8>) {
     guard !part.isEmpty else { return }
-    bytes.append(0)
-    number(part.count)
-    bytes += part
+    byte(0)
+    counted(part)
   }
 
-  /// The run as symbols, each field's bytes as symbols, or as it is: whichever is shortest.
-  mutating func shortest(of run: CodedRun, in all: [UInt8]) {
-    var ways: [Writer] = [Writer(), Writer()]
-    ways[0].plain(all[run.range])
-    var next = run.range.lowerBound
-    for place in run.places {
-      ways[1].plain(all[next..<place.lowerBound])
-      ways[1].coded(CodedRun(places: [place], widths: [8], lows: [0]), Array(all[place]), in: all)
-      next = place.upperBound
-    }
-    if 2..<8 ~= run.bits, let symbols = run.symbols(in: all) {
-      var way = Writer()
-      way.coded(run, symbols, in: all)
-      ways.append(way)
-    }
-    bytes += ways.min { $0.bytes.count < $1.bytes.count }?.bytes ?? []
-  }
-
-  private mutating func coded(_ run: CodedRun, _ symbols: [UInt8], in all: [UInt8]) {
-    let coder = SymbolCoder(of: symbols, count: 1 << run.bits)
-    bytes += [1, UInt8(run.bits)]
+  /// A piece of symbols; of bytes where they are none after all.
+  mutating func write(_ run: CodedRun, in all: [UInt8]) {
+    guard let symbols = run.symbols(in: all) else { return plain(all[run.range]) }
+    byte(1)
+    byte(UInt8(run.bits))
     number(symbols.count)
-    for frequency in coder.frequencies { number(Int(frequency)) }
-    let coded = coder.encoded(symbols)
-    number(coded.count)
-    bytes += coded
     number(run.places.count)
-    var next = run.range.lowerBound
-    for (place, (width, low)) in zip(run.places, zip(run.widths, run.lows)) {
-      number(place.lowerBound - next)
-      bytes += all[next..<place.lowerBound]
-      bytes += [UInt8(low), UInt8(width)]
-      next = place.upperBound
+    for (low, width) in zip(run.lows, run.widths) {
+      byte(UInt8(low))
+      byte(UInt8(width))
     }
+    var own = SymbolModel(bits: run.bits)
+    for symbol in symbols { encoder.encode(symbol, &own) }
+    for (place, next) in zip(run.places, run.places.dropFirst()) {
+      counted(all[place.upperBound..<next.lowerBound])
+    }
+  }
+
+  /// All that was written.
+  mutating func finished() -> [UInt8] {
+    encoder.finish()
+    return encoder.bytes
   }
 }
 
 /// Reads pieces; nothing in them is believed.
 private struct Reader {
-  let bytes: [UInt8]
-  var next: Int
-  let path: String
+  private(set) var decoder: AdaptiveDecoder
+  private let path: String
+  private var model = SymbolModel(bits: 8, contexts: 256)
+  private var last: UInt8 = 0
 
-  var isAtEnd: Bool { next == bytes.count }
+  init(_ decoder: AdaptiveDecoder, path: String) {
+    self.decoder = decoder
+    self.path = path
+  }
 
   func damaged(_ problem: String) -> FileError {
-    FileError(path, "byte \(next): the packed model is damaged: \(problem)")
+    FileError(path, "byte \(decoder.next): the packed model is damaged: \(problem)")
   }
 
-  mutating func byte() throws(FileError) -> UInt8 {
-    guard next < bytes.count else { throw damaged("it ends too early") }
-    next += 1
-    return bytes[next - 1]
+  private mutating func byte() throws(FileError) -> UInt8 {
+    last = decoder.decode(&model, context: Int(last))
+    guard !decoder.isShort else { throw damaged("it ends too early") }
+    return last
   }
 
-  mutating func number() throws(FileError) -> Int {
+  private mutating func number() throws(FileError) -> Int {
     var (value, shift) = (0, 0)
     while true {
       let byte = try byte()
@@ -261,55 +268,54 @@ private struct Reader {
     }
   }
 
-  mutating func take(_ count: Int) throws(FileError) -> ArraySlice<UInt8> {
-    guard count <= bytes.count - next else {
-      throw damaged("\(count) bytes are to follow, \(bytes.count - next) do")
+  /// Adds bytes of the file, of which no more than `most` may be there afterwards.
+  private mutating func counted(into result: inout [UInt8], most: Int) throws(FileError) {
+    let count = try number()
+    guard count <= most - result.count else {
+      throw damaged("a piece of \(count) bytes, where \(most - result.count) are missing")
     }
-    next += count
-    return bytes[next - count..<next]
+    for _ in 0..<count { result.append(try byte()) }
   }
 
   /// Reads one piece; the model is no longer than `most` afterwards.
   mutating func piece(into result: inout [UInt8], most: Int) throws(FileError) {
     let kind = try byte()
     guard kind <= 1 else { throw damaged("a piece is of kind \(kind), expected 0 or 1") }
+    let before = result.count
     if kind == 0 {
-      let count = try number()
-      guard count > 0, count <= most - result.count else {
-        throw damaged("a piece of \(count) bytes, where \(most - result.count) are missing")
-      }
-      result += try take(count)
+      try counted(into: &result, most: most)
+      guard result.count > before else { throw damaged("a piece is empty") }
       return
     }
     let bits = Int(try byte())
-    guard 2...8 ~= bits else { throw damaged("symbols of \(bits) bits, expected 2 to 8") }
-    let count = try number()
-    // Symbols have two bits at least.
-    guard count > 0, count <= 4 * (most - result.count) else {
+    let (count, fields) = (try number(), try number())
+    guard 1...8 ~= bits, 1...3 ~= fields else {
+      throw damaged("symbols of \(bits) bits in \(fields) fields, expected 1 to 8 in 1 to 3")
+    }
+    // A field has a byte for eight symbols at least.
+    guard count > 0, count <= 8 * (most - result.count) else {
       throw damaged("\(count) symbols, where \(most - result.count) bytes are missing")
     }
-    var frequencies: [UInt16] = []
-    for _ in 0..<1 << bits {
-      let frequency = try number()
-      guard frequency <= SymbolCoder.total else { throw damaged("a frequency of \(frequency)") }
-      frequencies.append(UInt16(frequency))
-    }
-    let coded = try take(number())
-    guard let coder = SymbolCoder(frequencies: frequencies),
-      let symbols = coder.decoded(coded, count: count)
-    else { throw damaged("its symbols are not what was coded") }
-    let fields = try number()
-    guard 1...3 ~= fields else { throw damaged("\(fields) fields, expected 1 to 3") }
+    var places: [(low: Int, width: Int)] = []
     for _ in 0..<fields {
-      result += try take(number())
       let (low, width) = (Int(try byte()), Int(try byte()))
       guard [1, 2, 4, 8].contains(width), low + width <= 8 else {
         throw damaged("a field of \(width) bits above \(low)")
       }
-      guard (count + 8 / width - 1) / (8 / width) <= most - result.count else {
-        throw damaged("\(count) symbols, where \(most - result.count) bytes are missing")
+      places.append((low, width))
+    }
+    var own = SymbolModel(bits: bits)
+    var symbols: [UInt8] = []
+    symbols.reserveCapacity(count)
+    for _ in 0..<count where !decoder.isShort { symbols.append(decoder.decode(&own)) }
+    guard !decoder.isShort else { throw damaged("it ends too early") }
+    for (number, place) in places.enumerated() {
+      if number > 0 { try counted(into: &result, most: most) }
+      let field = Fields.packed(symbols, low: place.low, width: place.width)
+      guard field.count <= most - result.count else {
+        throw damaged("a field of \(field.count) bytes, where \(most - result.count) are missing")
       }
-      result += Fields.packed(symbols, low: low, width: width)
+      result += field
     }
   }
 }
