@@ -54,7 +54,7 @@ struct AdaptiveEncoder {
     for bit in (0..<model.bits).reversed() {
       let isSet = symbol >> UInt8(bit) & 1 == 1
       let probability = model.probability(at: root + place)
-      let middle = low + UInt32(UInt64(high - low) * UInt64(probability) >> 16)
+      let middle = low + UInt32((UInt64(high - low) * UInt64(probability)) >> 16)
       if isSet { high = middle } else { low = middle + 1 }
       while (low ^ high) >> 24 == 0 {
         bytes.append(UInt8(high >> 24))
@@ -107,7 +107,7 @@ struct AdaptiveDecoder {
     var place = 1
     for _ in 0..<model.bits {
       let probability = model.probability(at: root + place)
-      let middle = low + UInt32(UInt64(high - low) * UInt64(probability) >> 16)
+      let middle = low + UInt32((UInt64(high - low) * UInt64(probability)) >> 16)
       let isSet = number <= middle
       if isSet { high = middle } else { low = middle + 1 }
       while (low ^ high) >> 24 == 0 {

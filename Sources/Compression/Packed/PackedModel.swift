@@ -14,8 +14,8 @@ import Tensors
 ///   below it and its width. Then the symbols, in a model of their own. In the file each field has its own place,
 ///   packed as ONNX has them, low bits first; between two fields come a length and so many bytes of the file.
 ///
-/// Numbers are of seven bits a byte, low ones first, the highest bit saying that more follow. All bytes share
-/// one model, whose context is the byte before.
+/// Numbers are of seven bits a byte, low ones first, the highest bit saying that more follow. They and all bytes
+/// share one ``TextModel``.
 ///
 /// Source: the use of it, S. Han, H. Mao, W. Dally, *Deep Compression*, ICLR 2016, section 4, which uses
 /// Huffman codes: those cannot be shorter than a bit a symbol, and bitmaps of sparse weights are.
@@ -181,13 +181,9 @@ private enum Fields {
 /// Writes pieces.
 private struct Writer {
   private var encoder = AdaptiveEncoder()
-  private var model = SymbolModel(bits: 8, contexts: 256)
-  private var last: UInt8 = 0
+  private var text = TextModel()
 
-  private mutating func byte(_ byte: UInt8) {
-    encoder.encode(byte, &model, context: Int(last))
-    last = byte
-  }
+  private mutating func byte(_ byte: UInt8) { text.encode(byte, &encoder) }
 
   private mutating func number(_ value: Int) {
     var left = value
@@ -239,8 +235,7 @@ private struct Writer {
 private struct Reader {
   private(set) var decoder: AdaptiveDecoder
   private let path: String
-  private var model = SymbolModel(bits: 8, contexts: 256)
-  private var last: UInt8 = 0
+  private var text = TextModel()
 
   init(_ decoder: AdaptiveDecoder, path: String) {
     self.decoder = decoder
@@ -252,9 +247,9 @@ private struct Reader {
   }
 
   private mutating func byte() throws(FileError) -> UInt8 {
-    last = decoder.decode(&model, context: Int(last))
+    let byte = text.decode(&decoder)
     guard !decoder.isShort else { throw damaged("it ends too early") }
-    return last
+    return byte
   }
 
   private mutating func number() throws(FileError) -> Int {
