@@ -18,8 +18,13 @@ struct WeightOptions: ParsableArguments {
   @Flag(help: "Give even grids a zero point, so that they may lean to one side.")
   var affine = false
 
-  @Option(help: "What weights or filters are compared with when the smallest are dropped.")
-  var pruneScope = MagnitudePruning.Scope.global
+  @Option(
+    help: """
+      What weights or filters are compared with when the smallest are dropped: adaptive, with all of the \
+      network as shares of their layers (LAMP); global, with all as they are; layer, with those of their \
+      layer; twoOfFour keeps the two largest of every four neighbours.
+      """)
+  var pruneScope = MagnitudePruning.Scope.adaptive
 
   @Option(
     help: """

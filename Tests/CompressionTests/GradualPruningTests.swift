@@ -22,6 +22,9 @@ import Training
     }
     #expect([0, 10, 190, 200].allSatisfy(plan.looks))
     #expect(![5, 199, 210].contains(where: plan.looks))
+    let long = GradualPruning(pruning: MagnitudePruning(sparsity: 0.8), steps: 2005)
+    let looks = (0..<4000).filter(long.looks)
+    #expect(looks.first == 0 && looks.last == 2005 && 50...53 ~= looks.count)
   }
 
   @Test func `dropped weights stay as they are, and may come back`() {

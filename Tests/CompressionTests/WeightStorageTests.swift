@@ -102,7 +102,7 @@ import Testing
     let kept = MagnitudePruning(sparsity: 0.75, scope: scope).kept(tensors)
     let all = kept.flatMap(\.self)
     switch scope {
-    case .global: #expect(all.count { $0 } == all.count - Int(Double(all.count) * 0.75))
+    case .global, .adaptive: #expect(all.count { $0 } == all.count - Int(Double(all.count) * 0.75))
     case .layer: #expect(kept.map { $0.count { $0 } } == [68, 6])
     case .twoOfFour: #expect(kept[1].count { $0 } == 12)
     }
@@ -119,6 +119,48 @@ import Testing
     try check(Clustering(ClusteringSettings(clusters: 5)).code(tensors[0], kept: kept[0]))
     let clustered = Clustering(ClusteringSettings(clusters: 5)).code(tensors[0], kept: kept[0])
     #expect(zip(clustered.decoded.floats, kept[0]).allSatisfy { $1 || $0 == 0 })
+  }
+
+  /// The scores of LAMP as its paper writes them, for all weights, and the largest of those.
+  @Test(arguments: [0.3, 0.75, 0.9, 0.97], 1...4 as ClosedRange<UInt64>)
+  func `shares of layers are those of the paper, whatever a layer's scale`(
+    sparsity: Double, seed: UInt64
+  ) {
+    let tensors = [
+      tensor([6, 5, 3, 3], seed: seed), tensor([4, 6], seed: seed + 10),
+      tensor([8, 9], seed: seed + 20),
+    ]
+    let scores = tensors.map { tensor -> [Double] in
+      let squares = tensor.floats.map { Double($0.magnitude) * Double($0.magnitude) }
+      return squares.map { own in own / squares.filter { $0 >= own }.reduce(0, +) }
+    }
+    let all = scores.flatMap(\.self).sorted(by: >)
+    let wanted = all.count - Int(Double(all.count) * sparsity)
+    let found = MagnitudePruning(sparsity: sparsity, scope: .adaptive).kept(tensors)
+    #expect(found.reduce(0) { $0 + $1.count { $0 } } == wanted)
+    for (kept, own) in zip(found, scores) {
+      #expect(zip(kept, own).allSatisfy { $0 == ($1 >= all[wanted - 1] * (1 - 1e-9)) })
+      #expect(kept.contains(true))
+    }
+    let scaled = tensors.enumerated().map { i, tensor in
+      Tensor(shape: tensor.shape, tensor.floats.map { $0 * [1, 1024, 0.0625][i] })
+    }
+    #expect(MagnitudePruning(sparsity: sparsity, scope: .adaptive).kept(scaled) == found)
+    // As they are, the smallest layer loses everything but one.
+    let global = MagnitudePruning(sparsity: 0.9, scope: .global).kept(scaled)
+    #expect(global[2].count { $0 } == 1)
+  }
+
+  @Test func `equal weights and zeros are told apart by their place`() {
+    let tensors = [
+      Tensor(shape: [4], [1, 1, 1, 1] as [Float]), Tensor(shape: [3], [0, 0, 0] as [Float]),
+      Tensor(shape: [4], [2, 2, 2, 2] as [Float]),
+    ]
+    // Shares are 1, 1/2, 1/3 and 1/4 in both: five of eleven are the first of each, the next, and one more.
+    let kept = MagnitudePruning(sparsity: 0.55, scope: .adaptive).kept(tensors)
+    #expect(kept[0] == [true, true, true, false])
+    #expect(kept[1] == [true, false, false])
+    #expect(kept[2] == [true, true, false, false])
   }
 
   @Test func `a file with one weight left of a tensor is read again`() throws {

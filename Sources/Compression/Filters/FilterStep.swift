@@ -45,7 +45,7 @@ public struct FilterStep: CompressionStep {
         of: sets, in: work.graph, on: images,
         rows: work.int8.calibration.rows(of: images.dataset))
     }
-    let kept = FilterPruning(share: share, isGlobal: work.weights.pruningScope == .global)
+    let kept = FilterPruning(share: share, isGlobal: work.weights.pruningScope != .layer)
       .kept(scores)
     work.removeChannels(ChannelRemoval(kept: Array(zip(sets, kept))))
   }

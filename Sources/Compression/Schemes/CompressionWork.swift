@@ -13,7 +13,7 @@ public struct WeightSettings: Hashable, Codable, Sendable {
   /// Whether even grids have zero points.
   public var isAffine = false
   /// How weights, or filters, are compared when the smallest are dropped.
-  public var pruningScope = MagnitudePruning.Scope.global
+  public var pruningScope = MagnitudePruning.Scope.adaptive
   /// How much a weight matters when some are dropped.
   public var pruningScore = PruningScore.magnitude
   /// How much a filter matters.

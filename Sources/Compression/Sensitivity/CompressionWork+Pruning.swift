@@ -30,6 +30,9 @@ extension CompressionWork {
       }
     }
     let rows = Float(max(1, fisher.counts.reduce(0, +)))
+    // What the loss would change by compares across layers as it is.
+    var pruning = pruning
+    if pruning.scope == .adaptive { pruning.scope = .global }
     return pruning.kept(
       tensors.indices.map { layer in
         var sums = [Float](repeating: 0, count: tensors[layer].count)

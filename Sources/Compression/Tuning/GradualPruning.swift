@@ -14,8 +14,8 @@ struct GradualPruning: Sendable {
   let pruning: MagnitudePruning
   /// The step at which the last share is reached, at least 1.
   let steps: Int
-  /// How many steps lie between two looks.
-  static let interval = 10
+  /// How many steps lie between two looks, each of which sorts all weights.
+  var interval: Int { max(10, steps / 50) }
 
   /// The share that is dropped at a step, counted from 0.
   func sparsity(at step: Int) -> Double {
@@ -25,7 +25,7 @@ struct GradualPruning: Sendable {
 
   /// Whether other weights are chosen at a step.
   func looks(at step: Int) -> Bool {
-    step == steps || (step < steps && step % Self.interval == 0)
+    step == steps || (step < steps && step % interval == 0)
   }
 
   /// Which weights stay from a step on.

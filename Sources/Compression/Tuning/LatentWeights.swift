@@ -141,7 +141,12 @@ struct LatentWeights: Sendable {
 
   private func kept(_ weights: [Float]) -> [Float] {
     guard let kept = coded?.kept else { return weights }
-    return weights.indices.filter { kept[$0] }.map { weights[$0] }
+    return [Float](unsafeUninitializedCapacity: weights.count) { values, count in
+      for i in weights.indices where kept[i] {
+        values.initializeElement(at: count, to: weights[i])
+        count += 1
+      }
+    }
   }
 
   /// Takes one step of Adam, as large as `rate` times the size of the tensor's weights at most.

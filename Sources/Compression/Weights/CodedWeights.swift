@@ -119,11 +119,13 @@ public struct CodedWeights: Hashable, Sendable {
     case .halves(let tensor): stored = tensor.widened?.floats ?? []
     }
     guard let kept else { return stored }
-    var next = 0
-    return kept.map { isKept -> Float in
-      guard isKept else { return 0 }
-      next += 1
-      return stored[next - 1]
+    return [Float](unsafeUninitializedCapacity: kept.count) { values, count in
+      var next = 0
+      for i in kept.indices {
+        values.initializeElement(at: i, to: kept[i] ? stored[next] : 0)
+        if kept[i] { next += 1 }
+      }
+      count = kept.count
     }
   }
 

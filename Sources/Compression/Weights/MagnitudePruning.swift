@@ -4,7 +4,15 @@ public import Tensors
 public struct MagnitudePruning: Sendable {
   /// How weights are compared.
   public enum Scope: String, Hashable, Codable, Sendable, CaseIterable {
-    /// With all weights of the network.
+    /// With all weights of the network, each as a share of its layer: its square over the sum of the squares of
+    /// those that are as large or larger. The largest of a layer then count 1, so that no layer is emptied,
+    /// however small its numbers are.
+    ///
+    /// Source: J. Lee and others, *Layer-Adaptive Sparsity for the Magnitude-Based Pruning*, ICLR 2021,
+    /// section 3 <https://arxiv.org/abs/2010.07611>.
+    case adaptive
+    /// With all weights of the network as they are. What batch norms were folded into is scaled as they were, and
+    /// layers may lose everything.
     case global
     /// With those of the same layer.
     case layer
@@ -18,7 +26,7 @@ public struct MagnitudePruning: Sendable {
   public var scope: Scope
 
   /// A pruning as given.
-  public init(sparsity: Double, scope: Scope = .global) {
+  public init(sparsity: Double, scope: Scope = .adaptive) {
     self.sparsity = sparsity
     self.scope = scope
   }
@@ -28,15 +36,60 @@ public struct MagnitudePruning: Sendable {
     let values = tensors.map(\.floats)
     switch scope {
     case .twoOfFour: return values.map(Self.twoOfFour)
-    case .layer: return values.map { Self.largest(of: [$0], dropping: sparsity)[0] }
-    case .global: return Self.largest(of: values, dropping: sparsity)
+    case .layer: return values.map { Self.largest(of: [$0], count: wanted($0.count))[0] }
+    case .adaptive:
+      let counts = Self.adaptive(values, count: wanted(values.reduce(0) { $0 + $1.count }))
+      return zip(values, counts).map { Self.largest(of: [$0], count: $1)[0] }
+    case .global:
+      return Self.largest(of: values, count: wanted(values.reduce(0) { $0 + $1.count }))
     }
   }
 
-  private static func largest(of values: [[Float]], dropping share: Double) -> [[Bool]] {
+  /// How many of `count` weights stay, one at least: a tensor of nothing but zeros could not be stored.
+  private func wanted(_ count: Int) -> Int { max(1, count - Int(Double(count) * sparsity)) }
+
+  /// How many of each tensor's weights stay, the largest ones, when all are compared as shares.
+  private static func adaptive(_ values: [[Float]], count wanted: Int) -> [Int] {
+    // Each tensor's shares from the largest to the smallest, which is how its weights are ordered too.
+    let shares = values.map { tensor in
+      var sum = 0.0
+      return tensor.map { $0.magnitude }.sorted(by: >).map { magnitude -> Double in
+        let square = Double(magnitude) * Double(magnitude)
+        sum += square
+        return sum > 0 ? square / sum : 0
+      }
+    }
+    /// How many shares of a tensor are `limit` or more.
+    func count(_ shares: [Double], from limit: Double) -> Int {
+      var (low, high) = (0, shares.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if shares[middle] >= limit { low = middle + 1 } else { high = middle }
+      }
+      return low
+    }
+    func counts(from limit: Double) -> [Int] { shares.map { count($0, from: limit) } }
+    // The largest limit that keeps as many as wanted: numbers from 0 to 1 are ordered as their bits are.
+    var (low, high) = (0 as UInt64, (1.0).bitPattern + 1)
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      let kept = counts(from: Double(bitPattern: middle)).reduce(0, +)
+      if kept >= wanted { low = middle } else { high = middle }
+    }
+    // Of those at the limit the earlier tensors' stay.
+    let limit = Double(bitPattern: low)
+    var found = counts(from: limit.nextUp)
+    var left = wanted - found.reduce(0, +)
+    for (i, own) in counts(from: limit).enumerated() {
+      let more = min(left, own - found[i])
+      found[i] += more
+      left -= more
+    }
+    return found.map { max(1, $0) }
+  }
+
+  private static func largest(of values: [[Float]], count wanted: Int) -> [[Bool]] {
     let magnitudes = values.joined().map { $0.magnitude }.sorted(by: >)
-    // A tensor of nothing but zeros could not be stored.
-    let wanted = max(1, magnitudes.count - Int(Double(magnitudes.count) * share))
     guard wanted < magnitudes.count else { return values.map { $0.map { _ in true } } }
     let limit = magnitudes[wanted - 1]
     let above = magnitudes.firstIndex(of: limit) ?? 0
