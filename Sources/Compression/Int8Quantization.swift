@@ -18,6 +18,8 @@ public struct Int8Quantization: GraphPass {
   public var weightGrid: ChannelQuantization.Grid
   /// Weights that something else writes as whole numbers with scales; they are left alone.
   var codedWeights: Set<String> = []
+  /// The scales of those of them that are known: one, or one for each output channel.
+  var codedScales: [String: [Float]] = [:]
   /// Weights whose integers are known; the others are rounded to the nearest.
   var knownWeights: [String: ChannelQuantization] = [:]
 
@@ -150,12 +152,13 @@ public struct Int8Quantization: GraphPass {
   /// - Parameters:
   ///   - bias: One number for each output channel.
   ///   - node: The layer as it stands in the float graph.
-  ///   - graph: The quantized graph, which has the scales of the layer's weights.
+  ///   - graph: The quantized graph, which has the scales of the layer's weights, but for coded ones.
   /// - Returns: `nil` for a layer that does not multiply whole numbers.
   func rounded(_ bias: Tensor, of node: Node, in graph: Graph) -> Tensor? {
     guard bias.elementType == .float32, node.float("beta", default: 1) == 1,
       let source = sites.ranges[node.inputs[0]], let scale = activations[source]?.scale,
-      let scales = graph.initializers["\(node.inputs[1])_scale"]?.floats,
+      let scales = graph.initializers["\(node.inputs[1])_scale"]?.floats
+        ?? codedScales[node.inputs[1]],
       scales.count == 1 || scales.count == bias.count
     else { return nil }
     let rounded = bias.floats.enumerated().map { i, value in

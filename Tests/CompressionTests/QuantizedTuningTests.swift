@@ -51,6 +51,35 @@ import Training
     #expect(differences.allSatisfy { $0 < 0.02 })
   }
 
+  /// Other runtimes round biases to a step of the sums: the file's are whole numbers of it already.
+  @Test(arguments: schemes, [false, true])
+  func `biases are whole numbers of products`(scheme: String, hasChannelScales: Bool) throws {
+    var weights = Self.weights
+    weights.hasChannelScales = hasChannelScales
+    let (folder, images) = try images()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let (graph, _) = try compress(
+      SmallNetwork.graph(seed: 3), scheme: Scheme(scheme), images: images, weights: weights)
+    let producers = Dictionary(
+      uniqueKeysWithValues: graph.nodes.flatMap { node in node.outputs.map { ($0, node) } })
+    var checked = 0
+    for node in graph.nodes where node.operation == .convolution || node.operation == .gemm {
+      guard node.inputs.count > 2, let input = producers[node.inputs[0]],
+        input.operation == .dequantizeLinear, let weight = producers[node.inputs[1]],
+        weight.operation == .dequantizeLinear,
+        let scale = graph.initializers[input.inputs[1]]?.floats.first,
+        let scales = graph.initializers[weight.inputs[1]]?.floats,
+        let bias = graph.initializers[node.inputs[2]]?.floats
+      else { continue }
+      checked += 1
+      for (i, value) in bias.enumerated() {
+        let count = value / (scale * scales[scales.count == 1 ? 0 : i])
+        #expect(abs(count - count.rounded()) < 1e-3 * max(1, abs(count) * 1e-3), "\(node.name)")
+      }
+    }
+    #expect(checked == 5)
+  }
+
   /// Faces to tune on.
   private func images() throws -> (folder: String, images: CompressionImages) {
     let (folder, dataset) = try faces([.train: 140, .validation: 10, .test: 10])

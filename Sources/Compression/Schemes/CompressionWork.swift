@@ -217,6 +217,7 @@ public struct CompressionWork {
       var quantization = Int8Quantization(
         sites: activations.sites, activations: activations.parameters, weightGrid: int8.weightGrid)
       quantization.codedWeights = Set(coded.keys).subtracting(integers)
+      quantization.codedScales = coded.compactMapValues(\.wholeScales)
       for name in integers {
         if let weights = coded[name] { quantization.knownWeights[name] = .init(weights) }
       }

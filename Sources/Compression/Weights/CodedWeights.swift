@@ -180,6 +180,16 @@ public struct CodedWeights: Hashable, Sendable {
     }
   }
 
+  /// What whole numbers are multiplied with, one or one for each output channel; `nil` for other weights.
+  var wholeScales: [Float]? {
+    guard isWhole else { return nil }
+    switch meaning {
+    case .affine(let scales, _): return scales
+    case .codebook(let codebook): return codebook.scales
+    case .halves: return nil
+    }
+  }
+
   /// Whether the weights are whole numbers with scales, as kernels for int8 want them.
   var isWhole: Bool {
     guard kept == nil else { return false }
