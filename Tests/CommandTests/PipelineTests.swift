@@ -77,6 +77,30 @@ import FoundationXML
         "predict", "\(folder)/\(model).onnx", "--data", folder, "--out",
         "\(folder)/\(model).csv", "--quiet")
     }
+
+    // Packed it is shorter, decides alike, and comes out again as it went in.
+    let sizes = try json(
+      run(
+        "pack", "\(folder)/int8.onnx", "--out", "\(folder)/int8.packed", "--format", "json"
+      ).output)
+    #expect(sizes["before"] as? Int == bytes && (sizes["after"] as? Int ?? bytes) < bytes)
+    _ = try run(
+      "predict", "\(folder)/int8.packed", "--data", folder, "--out", "\(folder)/packed.csv",
+      "--quiet")
+    #expect(try Files.read("\(folder)/packed.csv") == Files.read("\(folder)/int8.csv"))
+    _ = try run("unpack", "\(folder)/int8.packed", "--out", "\(folder)/again.onnx")
+    #expect(try Files.read("\(folder)/again.onnx") == Files.read("\(folder)/int8.onnx"))
+    try Files.replace("\(folder)/cut.packed", with: Files.read("\(folder)/int8.packed").dropLast())
+    let cut = try RunningCommand([
+      "unpack", "\(folder)/cut.packed", "--out", "\(folder)/again.onnx",
+    ]).wait()
+    #expect(isRefusal(cut, naming: "cut.packed", "damaged"), "\(cut)")
+    let twice = try RunningCommand([
+      "pack", "\(folder)/int8.packed", "--out", "\(folder)/again.onnx",
+    ]).wait()
+    #expect(isRefusal(twice, naming: "int8.packed", "packed already"), "\(twice)")
+    #expect(try Files.read("\(folder)/again.onnx") == Files.read("\(folder)/int8.onnx"))
+
     let compared = try json(
       run("compare", "\(folder)/model.csv", "\(folder)/int8.csv", "--format", "json").output)
     #expect(compared["rows"] as? Int == 20)
