@@ -9,8 +9,8 @@ struct PackCommand: ParsableCommand {
     commandName: "pack",
     abstract: "Store a model's codes by how frequent they are, for sending.",
     discussion: """
-      The file that comes out is not ONNX: 'equant unpack' makes the same ONNX file of it, to the last byte, \
-      and every command that takes a model takes it as it is.
+      The file that comes out is not ONNX: 'equant unpack' makes the same ONNX file of it, to the last byte. \
+      predict, audit, compress, train --from, verify and verify-certificate take it as it is.
       """)
 
   @Argument(help: "The model, an ONNX file.", completion: .file(extensions: ["onnx"]))
