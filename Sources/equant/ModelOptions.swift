@@ -66,8 +66,10 @@ struct ModelOptions: ParsableArguments {
     /// The graph, which carries ``description``.
     var graph: Graph
     var description: ModelDescription
-    /// The bytes of the file.
+    /// The bytes of the ONNX file.
     var contents: [UInt8]
+    /// Whether they were packed.
+    var isPacked: Bool
 
     /// The graph with what it predicts written into it, where it did not say so.
     func graph(meaning dataset: FaceDataset) throws -> Graph {
@@ -82,7 +84,9 @@ struct ModelOptions: ParsableArguments {
 
   /// Reads the model in the file at `path` and completes what it says about itself.
   func open(_ path: String) throws -> Model {
-    let contents = try PackedModel.read(path)
+    let file = try Files.read(path)
+    let isPacked = PackedModel.isPacked(file)
+    let contents = isPacked ? try PackedModel.unpacked(file, path: path) : file
     var graph = try ONNXFile.graph(contents, path: path)
     if let outputName {
       guard let output = graph.outputs.first(where: { $0.name == outputName }) else {
@@ -116,7 +120,8 @@ struct ModelOptions: ParsableArguments {
       description.positiveClass = number
     }
     if description != carried { try description.write(into: &graph) }
-    return Model(graph: graph, description: description, contents: contents)
+    return Model(
+      graph: graph, description: description, contents: contents, isPacked: isPacked)
   }
 
   /// The preprocessing of `--preprocess`, for the size and layout that the graph's input has.

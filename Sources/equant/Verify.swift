@@ -1,5 +1,4 @@
 import ArgumentParser
-import Compression
 import Faces
 import Files
 import Foundation
@@ -126,7 +125,7 @@ struct VerifyCommand: ParsableCommand {
       var columns: Int
     }
     var file = model
-    if try PackedModel.isPacked(Files.read(model)) {
+    if opened.isPacked {
       file = "\(folder)/model.onnx"
       try Files.replace(file, with: opened.contents)
     }

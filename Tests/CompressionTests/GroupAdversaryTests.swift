@@ -43,9 +43,9 @@ import Training
     }
     for i in adversary.parameters.indices {
       func loss(_ by: Float) -> Double {
-        var parameters = adversary.parameters
-        parameters[i] += by
-        return GroupAdversary(groups: groups, parameters: parameters).guess(start).loss
+        var moved = adversary
+        moved.parameters[i] += by
+        return moved.guess(start).loss
       }
       let slope = (loss(0.01) - loss(-0.01)) / 0.02
       #expect(abs(slope - Double(guess.parameters[i])) < 1e-4 + 0.01 * abs(slope), "\(i)")

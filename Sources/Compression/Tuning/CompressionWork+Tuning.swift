@@ -106,9 +106,7 @@ extension CompressionWork {
         }
         let (found, known) = try teacher.asked(about: batch, student.session)
         var (loss, gradients) = distillation.evaluate(found, teacher: known)
-        if adversary != nil {
-          guesses += adversary?.oppose(found, &gradients, weight: settings.adversary) ?? 0
-        }
+        guesses += adversary?.oppose(found, &gradients, weight: settings.adversary) ?? 0
         guard loss.isFinite else {
           throw CompressionError("tuning", "diverged in epoch \(epoch), step \(done + 1)")
         }

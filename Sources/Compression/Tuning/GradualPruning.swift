@@ -45,8 +45,8 @@ extension CompressionWork {
     else {
       throw CompressionError(
         "tuning",
-        "drops weights gradually only for prune:S and prune:S+kmeans:K, by magnitude, globally or by "
-          + "layer, without a sensitivity or rounding")
+        "drops weights gradually only for prune:S and prune:S+kmeans:K, by magnitude and not two of "
+          + "four, without a sensitivity or rounding")
     }
     return pruning
   }

@@ -18,7 +18,7 @@ struct GroupAdversary: Sendable {
   /// The number of groups.
   let groups: Int
   /// Three weights and a bias for each group, then `c`.
-  private(set) var parameters: [Float]
+  var parameters: [Float]
   private var adam: Adam
   private var steps = 0
   /// The largest step of a parameter.
@@ -29,13 +29,6 @@ struct GroupAdversary: Sendable {
     self.groups = groups
     parameters = [Float](repeating: 0, count: 4 * groups + 1)
     adam = Adam(count: parameters.count)
-  }
-
-  /// One that knows what it has learned elsewhere.
-  init(groups: Int, parameters: [Float]) {
-    self.init(groups: groups)
-    precondition(parameters.count == self.parameters.count, "four for each group, and one")
-    self.parameters = parameters
   }
 
   /// What the adversary's guess of a batch costs it, and what that depends on.

@@ -36,24 +36,33 @@ public struct MagnitudePruning: Sendable {
     let values = tensors.map(\.floats)
     switch scope {
     case .twoOfFour: return values.map(Self.twoOfFour)
-    case .layer: return values.map { Self.largest(of: [$0], count: wanted($0.count))[0] }
+    case .layer:
+      return values.map { Self.largest(of: [$0], Self.sorted($0), count: wanted($0.count))[0] }
     case .adaptive:
-      let counts = Self.adaptive(values, count: wanted(values.reduce(0) { $0 + $1.count }))
-      return zip(values, counts).map { Self.largest(of: [$0], count: $1)[0] }
+      let sorted = values.map(Self.sorted)
+      let counts = Self.adaptive(sorted, count: wanted(values.reduce(0) { $0 + $1.count }))
+      return values.indices.map { Self.largest(of: [values[$0]], sorted[$0], count: counts[$0])[0] }
     case .global:
-      return Self.largest(of: values, count: wanted(values.reduce(0) { $0 + $1.count }))
+      let all = Array(values.joined())
+      return Self.largest(of: values, Self.sorted(all), count: wanted(all.count))
     }
   }
 
   /// How many of `count` weights stay, one at least: a tensor of nothing but zeros could not be stored.
   private func wanted(_ count: Int) -> Int { max(1, count - Int(Double(count) * sparsity)) }
 
-  /// How many of each tensor's weights stay, the largest ones, when all are compared as shares.
-  private static func adaptive(_ values: [[Float]], count wanted: Int) -> [Int] {
-    // Each tensor's shares from the largest to the smallest, which is how its weights are ordered too.
-    let shares = values.map { tensor in
+  /// How large numbers are, the largest first.
+  private static func sorted(_ values: [Float]) -> [Float] {
+    values.map { $0.magnitude }.sorted(by: >)
+  }
+
+  /// How many of each tensor's weights stay, the largest ones, when all are compared as shares, given how
+  /// large they are.
+  private static func adaptive(_ sorted: [[Float]], count wanted: Int) -> [Int] {
+    // Shares are ordered as the weights are.
+    let shares = sorted.map { tensor in
       var sum = 0.0
-      return tensor.map { $0.magnitude }.sorted(by: >).map { magnitude -> Double in
+      return tensor.map { magnitude -> Double in
         let square = Double(magnitude) * Double(magnitude)
         sum += square
         return sum > 0 ? square / sum : 0
@@ -88,8 +97,10 @@ public struct MagnitudePruning: Sendable {
     return found.map { max(1, $0) }
   }
 
-  private static func largest(of values: [[Float]], count wanted: Int) -> [[Bool]] {
-    let magnitudes = values.joined().map { $0.magnitude }.sorted(by: >)
+  /// The largest of all tensors together, whose magnitudes are sorted already.
+  private static func largest(
+    of values: [[Float]], _ magnitudes: [Float], count wanted: Int
+  ) -> [[Bool]] {
     guard wanted < magnitudes.count else { return values.map { $0.map { _ in true } } }
     let limit = magnitudes[wanted - 1]
     let above = magnitudes.firstIndex(of: limit) ?? 0
